@@ -1,0 +1,69 @@
+# Everything a developer or an evaluator types. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PROJECTS := pyproject.toml $(wildcard proto/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
+export PYTHON
+
+.PHONY: help up demo test check bench soak screens fmt schema lock clean
+
+help: ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | column -t -s '|'
+
+$(STAMP): requirements.lock $(PROJECTS) deploy/local/bootstrap.sh
+	@deploy/local/bootstrap.sh
+	@touch $@
+
+up: $(STAMP) ## start Postroom on this machine (installs what it needs first); Ctrl-C stops it
+	@exec $(BIN)/postroom up
+
+demo: $(STAMP) ## fill the running system (make up, in another terminal) with sample forums and mail
+	@exec $(BIN)/postroom demo
+
+test: $(STAMP) ## run all tests (installs chromium, swaks, postfix, dovecot where it may); ARGS="-k word" for some
+	@deploy/local/peers.sh
+	@$(BIN)/python -m pytest -n $(or $(WORKERS),2) $(ARGS)
+
+check: $(STAMP) ## lint, format, types, architecture, schema and lock: all that needs no server
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m postroom_contract.schema --check
+	@deploy/local/lock.sh --check
+
+bench: $(STAMP) ## measure against a peer: NAME=smtp (Postfix); ROUNDS=7
+	@deploy/local/peers.sh
+	@test -f "tests/bench/$(NAME).py" || { echo "make bench NAME=smtp (against Postfix)"; exit 2; }
+	@PYTHONPATH=tests $(BIN)/python -m bench.$(NAME)
+
+soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), NAME=ledger (kills at random)
+	@case "$(NAME)" in \
+	  reading) tests=tests/integration/reading ;; \
+	  ledger) tests=tests/e2e/test_ledger.py ;; \
+	  *) echo "make soak NAME=reading (every mail of ../shared/corpora) or NAME=ledger (kills)"; exit 2 ;; \
+	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
+
+screens: $(STAMP) ## walk through every page in a browser and keep the pictures (SCREENS=directory)
+	@deploy/local/peers.sh
+	@POSTROOM_SCREENS=$(abspath $(or $(SCREENS),.build/screens)) $(BIN)/python -m pytest -q tests/e2e/test_pages.py
+	@echo "screenshots are in $(abspath $(or $(SCREENS),.build/screens))"
+
+fmt: $(STAMP) ## format and apply safe lint fixes
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+schema: $(STAMP) ## write the JSON Schemas of the contract again
+	@$(BIN)/python -m postroom_contract.schema --write
+
+lock: $(STAMP) ## resolve requirements.lock again after a change in a pyproject.toml
+	@deploy/local/lock.sh
+
+clean: ## remove the virtual environment and caches (never POSTROOM_HOME)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
