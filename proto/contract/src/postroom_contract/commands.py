@@ -1,0 +1,152 @@
+"""What one service asks another to do. Ids derive from cause and action: asking twice is once."""
+
+from typing import Literal
+
+import msgspec
+
+from postroom_contract import subjects
+from postroom_contract.mail import Pointer
+
+
+class CommandBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What every command says of itself."""
+
+    id: str
+    account: str
+    correlation: str
+    causation: str
+
+
+class MailReference(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail in INTAKE; readers believe the pointer only if the id found there is `id`."""
+
+    id: str
+    mailbox: str
+    raw: Pointer
+    envelope_sender: str
+
+
+class PostMail(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.post"):
+    """Make a post of a mail, in `forum`; `token` is that of the reply address it came to."""
+
+    forum: str
+    mail: MailReference
+    token: str | None = None
+
+
+class RecordBounce(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.bounce"):
+    """A mail came back to the VERP address with this token."""
+
+    forum: str
+    mail: MailReference
+    token: str | None
+
+
+class LeaveForum(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.leave"):
+    """A member asked by mail to leave, with this token."""
+
+    forum: str
+    mail: MailReference
+    token: str | None
+
+
+class Recipient(msgspec.Struct, frozen=True, kw_only=True):
+    """One copy of a rendered mail."""
+
+    serial: int
+    """The delivery's number at its owner."""
+    address: str
+    sender: str
+    """Envelope sender (VERP)."""
+    places: dict[str, str]
+    """What to fill into the template."""
+
+
+class DeliverChunk(CommandBase, frozen=True, kw_only=True, tag="smtp.deliver"):
+    """Deliver one rendered mail to at most 50 recipients of one domain."""
+
+    chunk: str
+    """The first attempt's id; PROGRESS is kept under it over all attempts."""
+    scope: str
+    """The forum it belongs to."""
+    origin: str
+    """What is delivered: a post's id."""
+    outbox: str
+    """Id of the rendered mail in OUTBOX."""
+    domain: str
+    attempt: int
+    """1 at first."""
+    recipients: tuple[Recipient, ...]
+
+
+class ForwardMail(CommandBase, frozen=True, kw_only=True, tag="smtp.forward"):
+    """Send a mail on as it is, under the null sender (a failure is reported, never bounced)."""
+
+    mail: MailReference
+    message_id: str
+    subject: str
+    to: str
+
+
+class Redo(CommandBase, frozen=True, kw_only=True, tag="redo"):
+    """Handle again what was set aside; the handler's unique keys keep it from happening twice."""
+
+    service: str
+    dead: str
+    original: Pointer
+
+
+Command = PostMail | RecordBounce | LeaveForum | DeliverChunk | ForwardMail | Redo
+
+
+def subject_of(command: Command) -> str:
+    """Return the subject that the command is published on."""
+    if isinstance(command, Redo):
+        return subjects.command(command.account, command.service, "redo", command.id)
+    service, verb = str(type(command).__struct_config__.tag).split(".")
+    return subjects.command(command.account, service, verb, command.id)
+
+
+class Template(msgspec.Struct, frozen=True):
+    """A rendered mail with personal places between its segments (one segment more than places).
+
+    In JSON, segments are base64.
+    """
+
+    segments: tuple[bytes, ...]
+    places: tuple[str, ...]
+
+
+class OutboxMail(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in OUTBOX: rendered once, filled in per recipient by smtp."""
+
+    id: str
+    account: str
+    scope: str
+    origin: str
+    message_id: str
+    subject: str
+    template: Template
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a chunk is: the serials that need no further attempt, and how they ended."""
+
+    chunk: str
+    done: dict[int, Literal["delivered", "failed", "captured"]]
+
+
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in DEAD: a message no handler could take, its reason, and where the original is."""
+
+    id: str
+    account: str
+    service: str
+    consumer: str
+    subject: str
+    message_id: str
+    original: Pointer
+    reason: str
+    deliveries: int
+    payload: bytes | None = None
+    """A command's whole original; None for a mail, which stays in INTAKE."""

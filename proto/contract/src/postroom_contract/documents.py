@@ -1,0 +1,120 @@
+"""Configuration documents in the bucket `config`: small, self-contained, versioned.
+
+Law: a reader ignores a document older than the one it has; a deletion is a document too.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from postroom_contract.ids import short_hash
+from postroom_contract.rules import Action, Condition
+
+
+class AddressDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An address of ours. With a forum, its mail is a post, its `+token` parts come back to it."""
+
+    address: str
+    account: str
+    mailbox: str
+    version: int
+    forum: str | None = None
+    deleted: bool = False
+
+
+class DomainDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain we accept mail for (known addresses only)."""
+
+    domain: str
+    account: str
+    version: int
+    deleted: bool = False
+
+
+class FetchSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A server of other people that a mailbox's mail is fetched from, and how."""
+
+    host: str
+    port: int
+    tls: Literal["none", "starttls", "implicit"]
+    verify: bool = True
+    """Whether the server's certificate must be valid and bear its name."""
+    login: str
+    sealed_password: str
+    """Base64 of a sealed box that only the fetcher opens (`postroom_runtime.sealing`)."""
+    apop: bool = False
+    interval_minutes: int = 0
+    """0 = by hand only."""
+    max_messages: int = 0
+    """Per connection; 0 = no limit."""
+    max_message_kb: int = 0
+    """Larger mails stay on the server; 0 = our own limit, 25 MiB."""
+    delete_after: bool = False
+    ca: str = ""
+    """PEM of the authority to believe, instead of the system's."""
+
+
+class MailboxDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailbox and where its mail comes from. 0 = no limit."""
+
+    id: str
+    account: str
+    name: str
+    kind: Literal["system", "user"]
+    source: Literal["smtp", "pop3", "imap"]
+    active: bool
+    version: int
+    max_message_bytes: int = 0
+    keep_days: int = 0
+    fetch: FetchSource | None = None
+    """With the sources pop3 and imap."""
+    deleted: bool = False
+
+
+class RuleDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of one scope: an account (tried first) or a mailbox."""
+
+    id: str
+    account: str
+    scope: str
+    name: str
+    active: bool
+    when: Condition
+    then: tuple[Action, ...]
+    version: int
+    deleted: bool = False
+
+
+class RulesetDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The order of a scope's rules, and the version of the whole."""
+
+    scope: str
+    account: str
+    version: int
+    rules: tuple[str, ...]
+    deleted: bool = False
+
+
+def address_key(address: str) -> str:
+    """Return the key of a canonical address (`@` and `+` cannot stand in a key)."""
+    return f"address.{short_hash(address)}"
+
+
+def domain_key(domain: str) -> str:
+    """Return the key of a canonical domain."""
+    return f"domain.{short_hash(domain)}"
+
+
+def mailbox_key(mailbox: str) -> str:
+    """Return the key of a mailbox."""
+    return f"mailbox.{mailbox}"
+
+
+def rule_key(scope: str, rule: str) -> str:
+    """Return the key of a rule."""
+    return f"rule.{scope}.{rule}"
+
+
+def ruleset_key(scope: str) -> str:
+    """Return the key of a scope's ruleset."""
+    return f"ruleset.{scope}"

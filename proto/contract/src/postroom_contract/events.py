@@ -1,0 +1,147 @@
+"""What happened, in the past tense. An event carries what a subscriber needs to decide."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from postroom_contract import subjects
+from postroom_contract.mail import MailSummary, Pointer, Role
+from postroom_contract.rules import Decision
+
+
+class EventBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What every event says of itself (CloudEvents: id, time, source, type)."""
+
+    id: str
+    time: datetime
+    account: str
+    scope: str
+    """Mailbox, forum or `-`."""
+    about: str
+    """The id of what the event tells of."""
+    source: str
+    """The service that says so."""
+    correlation: str
+    """The mail or request that began the story."""
+    causation: str
+    """The message that led to this one."""
+
+
+class MailSorted(EventBase, frozen=True, kw_only=True, tag="mail.sorted"):
+    """The one decision on a mail. `about` is the mail's id."""
+
+    mailbox: str
+    role: Role
+    forum: str | None
+    token: str | None
+    recipient: str
+    envelope_sender: str
+    received_at: datetime
+    client: str
+    helo: str
+    size: int
+    raw: Pointer
+    summary: MailSummary
+    decision: Decision
+
+
+class PostCreated(EventBase, frozen=True, kw_only=True, tag="post.created"):
+    """A forum has a new post. `about` is the post's id."""
+
+    forum: str
+    topic: str
+    post: str
+    parent: str | None
+    message_id: str
+    subject: str
+    author_name: str
+    origin: Literal["mail", "web"]
+    mail: str | None
+    """The mail it came from."""
+    recipients: int
+    """How many members get a copy."""
+
+
+class MemberJoined(EventBase, frozen=True, kw_only=True, tag="member.joined"):
+    """Someone takes part in a forum. `about` is the member's id."""
+
+    forum: str
+    email: str
+
+
+class MemberLeft(EventBase, frozen=True, kw_only=True, tag="member.left"):
+    """Someone left a forum. `about` is the member's id."""
+
+    forum: str
+    email: str
+
+
+DeliveryState = Literal["delivered", "deferred", "failed", "captured"]
+
+
+class DeliveryResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one recipient."""
+
+    recipient: str
+    state: DeliveryState
+    reply: str
+    """The next hop's words, or ours."""
+    serial: int
+    """The delivery's number at its owner."""
+
+
+class DeliveryReported(EventBase, frozen=True, kw_only=True, tag="delivery.reported"):
+    """How an attempt at a chunk went. `about` is the chunk's id."""
+
+    outbox: str
+    origin: str
+    """What is delivered: a post's id."""
+    subject: str
+    message_id: str
+    chunk: str
+    attempt: int
+    next_attempt_at: datetime | None
+    results: tuple[DeliveryResult, ...]
+
+
+FetchState = Literal["idle", "auth_failed", "unreachable", "refused", "trouble"]
+"""`refused`: we did not try, because something about the mailbox's settings forbids it."""
+
+
+class SkippedMail(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail that was left on the server and will not be fetched again."""
+
+    key: str
+    """UID (IMAP) or UIDL (POP3)."""
+    size: int
+    """Bytes, as the server says."""
+    reason: str
+
+
+class MailboxChecked(EventBase, frozen=True, kw_only=True, tag="mailbox.checked"):
+    """A mailbox was fetched from, or this failed. `about` is the mailbox."""
+
+    found: int
+    """New mails on the server, those left there for their size or other faults included."""
+    stored: int
+    skipped: tuple[SkippedMail, ...]
+    """Newly skipped ones, at most 100."""
+    error: str | None
+    """Plain words, the server's own among them."""
+    state: FetchState
+    next_check_at: datetime | None
+    """None: by hand only."""
+
+
+Event = MailSorted | PostCreated | MemberJoined | MemberLeft | DeliveryReported | MailboxChecked
+
+
+def type_of(event: Event) -> str:
+    """Return `family.name`."""
+    return str(type(event).__struct_config__.tag)
+
+
+def subject_of(event: Event) -> str:
+    """Return the subject that the event is published on."""
+    return subjects.event(event.account, event.scope, type_of(event), event.about)

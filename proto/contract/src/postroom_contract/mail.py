@@ -1,0 +1,74 @@
+"""One mail on its way: where it came in, where it lies, what it says in short."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Role = Literal["mail", "post", "reply", "bounce", "join", "leave", "owner", "request"]
+"""What the recipient address stands for; decided at admission, travels along."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the transport knew of a mail. Addresses are canonical; times are UTC."""
+
+    id: str
+    """`msg_…`, derived from mailbox, recipient, sender and content (DESIGN §3, identity)."""
+    account: str
+    mailbox: str
+    role: Role
+    recipient: str
+    sender: str
+    """Envelope sender; empty for the null sender."""
+    received_at: datetime
+    sha256: str
+    size: int
+    """Bytes."""
+    source: Literal["smtp", "imap", "pop3"]
+    transaction: str
+    """Shared by all recipients of one SMTP transaction; correlates its events."""
+    forum: str | None = None
+    token: str | None = None
+    """What stood behind the `+` of a reply, bounce or unsubscribe address."""
+    client: str = ""
+    """IP address of the peer."""
+    helo: str = ""
+    smtputf8: bool = False
+
+
+class Pointer(msgspec.Struct, frozen=True):
+    """Where a stored message lies."""
+
+    stream: str
+    sequence: int
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A name and an address as a mail gave them; either may be empty."""
+
+    name: str
+    address: str
+
+
+class AttachmentSummary(msgspec.Struct, frozen=True):
+    """An attachment by its label. `size` is in decoded bytes."""
+
+    name: str
+    media_type: str
+    size: int
+
+
+class MailSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list or a rule's explanation shows of a mail."""
+
+    message_id: str | None
+    subject: str
+    sender: Person | None
+    to: tuple[str, ...]
+    date: datetime | None
+    preview: str
+    """At most 300 characters of text."""
+    attachments: tuple[AttachmentSummary, ...]
+    robot_signs: tuple[str, ...]
+    """Why this mail must never be answered or posted; empty for a person's mail."""
+    defects: tuple[str, ...]

@@ -1,0 +1,89 @@
+"""The names of everything on the wire. Addresses and Message-IDs are never subject tokens."""
+
+from typing import Final
+
+ROOT: Final = "postroom.v1"
+CONFIG_BUCKET: Final = "config"
+CONFIG_SUBJECT: Final = f"$KV.{CONFIG_BUCKET}"
+EPOCH_KEY: Final = "meta.epoch"
+INTAKE_SHARDS: Final = 2
+
+
+def _token(value: str) -> str:
+    if not value or any(c in value for c in ". *>\t\r\n"):
+        raise ValueError(f"{value!r} cannot be a subject token")
+    return value
+
+
+def intake_shard(mailbox: str) -> int:
+    """Return the shard of INTAKE that a transaction beginning with this mailbox goes to."""
+    return sum(mailbox.encode()) % INTAKE_SHARDS
+
+
+def intake(shard: int, account: str, mailbox: str) -> str:
+    """Return the subject of one raw mail."""
+    return f"{ROOT}.intake.{shard}.{_token(account)}.{_token(mailbox)}"
+
+
+def cursor(shard: int, account: str, mailbox: str) -> str:
+    """Return the subject of how far a mailbox has been fetched, in the stream of its mails."""
+    return f"{ROOT}.cursor.{shard}.{_token(account)}.{_token(mailbox)}"
+
+
+def work_poll(account: str, mailbox: str) -> str:
+    """Return the subject of the job "fetch from this mailbox"; there is one at most."""
+    return f"{ROOT}.work.poll.{_token(account)}.{_token(mailbox)}"
+
+
+def work_schedule(account: str, mailbox: str) -> str:
+    """Return the subject of the schedule that will emit this job."""
+    return f"{ROOT}.work.schedule.{_token(account)}.{_token(mailbox)}"
+
+
+def event(account: str, scope: str, name: str, about: str) -> str:
+    """Return the subject of an event.
+
+    `scope` is a mailbox, a forum or `-`; `name` is `family.name`; `about` is the id of what it
+    tells of, so that "all events about X" is one filter and "the decision on X" one look-up.
+    """
+    return f"{ROOT}.event.{_token(account)}.{_token(scope)}.{name}.{_token(about)}"
+
+
+def command(account: str, service: str, verb: str, command_id: str) -> str:
+    """Return the subject of a command to one service."""
+    return f"{ROOT}.command.{_token(account)}.{_token(service)}.{_token(verb)}.{_token(command_id)}"
+
+
+def schedule(account: str, service: str, schedule_id: str) -> str:
+    """Return the subject of a message schedule that will emit a command."""
+    return f"{ROOT}.schedule.{_token(account)}.{_token(service)}.{_token(schedule_id)}"
+
+
+def outbox(account: str, delivery: str) -> str:
+    """Return the subject of a rendered mail that waits to go out."""
+    return f"{ROOT}.outbox.{_token(account)}.{_token(delivery)}"
+
+
+def progress(chunk: str) -> str:
+    """Return the subject that holds how far a chunk has been delivered."""
+    return f"{ROOT}.progress.{_token(chunk)}"
+
+
+def dead(account: str, service: str) -> str:
+    """Return the subject of what a service set aside."""
+    return f"{ROOT}.dead.{_token(account)}.{_token(service)}"
+
+
+def rpc(service: str, verb: str) -> str:
+    """Return the subject of a request to a service."""
+    return f"{ROOT}.rpc.{_token(service)}.{_token(verb)}"
+
+
+def hint(stream: str) -> str:
+    """Return the core subject that tells followers of a stream how far it has grown."""
+    return f"{ROOT}.hint.{_token(stream)}"
+
+
+def config(key: str) -> str:
+    """Return the subject behind a key of the configuration bucket."""
+    return f"{CONFIG_SUBJECT}.{key}"
