@@ -1,0 +1,1 @@
+"""How a Postroom process lives: settings, bus, outbox, health, logs. Knows nothing of mail."""

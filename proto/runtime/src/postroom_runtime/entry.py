@@ -1,0 +1,49 @@
+"""`python -m postroom_<service>` for services that own a schema: serve, or bring it up to date."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.resources import files
+
+import msgspec
+
+from postroom_runtime.errors import OperatorError
+from postroom_runtime.postgres import migrate
+from postroom_runtime.process import EXIT_OPERATOR_ERROR, Process, run
+from postroom_runtime.settings import Settings
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """What `migrate` applies: the `migrations` of a package, under a login that may."""
+
+    name: str
+    package: str
+    url_setting: str
+
+
+def main(
+    arguments: Sequence[str],
+    service: str,
+    schema: Schema,
+    load: Callable[[], Callable[[Process], Awaitable[None]]],
+) -> int:
+    """Return the exit code. `load` imports the service, which a migration does not need."""
+    if list(arguments) == ["migrate"]:
+        return _migrate(schema)
+    if arguments:
+        sys.stderr.write(f"usage: python -m {schema.package} [migrate]\n")
+        return 2
+    run(service, load())
+    return 0
+
+
+def _migrate(schema: Schema) -> int:
+    try:
+        url = Settings(os.environ).text(schema.url_setting)
+        applied = asyncio.run(migrate(url, schema.name, files(schema.package) / "migrations"))
+    except OperatorError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_OPERATOR_ERROR
+    sys.stderr.write(f"schema {schema.name}: {', '.join(applied) or 'nothing to apply'}\n")
+    return 0
