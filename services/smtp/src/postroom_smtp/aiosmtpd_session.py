@@ -1,0 +1,226 @@
+"""One connection: bytes in, replies out, on aiosmtpd's `SMTP` protocol class.
+
+aiosmtpd's own reader, command loop, timer and address parser have faults that cannot be patched
+one by one (SECURITY.md §2, lab A7): this class keeps its transport and session and replaces them.
+
+Laws:
+1. Nothing is run as a command before the mail in front of it has its answer.
+2. The end of a connection, a time-out or a half-close never ends a store that has begun.
+3. What we hold of a peer is bounded: a command line, one mail, one backlog.
+"""
+
+import asyncio
+import enum
+from typing import Final, cast
+
+from aiosmtpd.smtp import SMTP
+
+from postroom_smtp.aiosmtpd_guests import Guests
+from postroom_smtp.domain import replies
+from postroom_smtp.domain.conversation import Conversation
+from postroom_smtp.domain.data import DataReader, check_header, header_of
+from postroom_smtp.domain.intake import Transaction
+from postroom_smtp.domain.replies import RefusalError, Reply
+
+BACKLOG_BYTES: Final = 64 * 1024
+"""What may wait behind a DATA before reading is paused."""
+LINGER_SECONDS: Final = 10.0
+"""How long a peer may go on sending after we have closed; else our last reply would be lost."""
+
+
+class State(enum.Enum):
+    """What the next bytes are."""
+
+    COMMANDS = enum.auto()
+    DATA = enum.auto()
+    STORING = enum.auto()
+    CLOSING = enum.auto()
+
+
+class SmtpSession(SMTP):
+    """A session; `Guests` knows all of them."""
+
+    def __init__(self, guests: Guests) -> None:
+        self.loop = asyncio.get_running_loop()
+        # SMTP.__init__ walks over all members of two classes for each connection and asks the DNS
+        # for our name (lab A2): its own parent is what the transport needs.
+        super(SMTP, self).__init__(asyncio.StreamReader(loop=self.loop), loop=self.loop)
+        self._guests = guests
+        self._wire: asyncio.Transport | None = None
+        self._state = State.COMMANDS
+        self._buffer = b""
+        self._out: list[bytes] = []
+        self._data = DataReader(guests.limits.message)
+        self._half_closed = False
+        self._since = self.loop.time()
+        self._received = 0
+        self.address = ""
+        self.name = guests.receiving.new_session()
+        self._talk = Conversation(guests.hostname, guests.limits, guests.receiving.admit)
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet, or turn away."""
+        # uvloop's transport is one in all but name.
+        self.transport = self._wire = wire = cast("asyncio.Transport", transport)
+        self.session = self._create_session()
+        self.session.peer = transport.get_extra_info("peername")
+        self.address = str(self.session.peer[0]) if self.session.peer else ""
+        refusal = self._guests.enter(self)
+        self._say(refusal or replies.greeting(self._guests.hostname))
+        self._flush()
+        if refusal is not None:
+            wire.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes."""
+        if self._state is State.CLOSING:
+            return
+        self._received += len(data)
+        self._buffer = self._buffer + data if self._buffer else bytes(data)
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """Keep our side open while a store runs: its answer is owed. True = stay open."""
+        self._half_closed = True
+        return self._state is State.STORING
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget the peer; a running store goes on."""
+        super(SMTP, self).connection_lost(error)
+        self.transport = self._wire = None
+        self._state = State.CLOSING
+        self._buffer = b""
+        self._guests.leave(self)
+
+    # What the house calls.
+
+    def look(self, now: float) -> None:
+        """End the session when the peer keeps us waiting; `now` is the loop's time."""
+        waited = now - self._since
+        limits = self._guests.limits
+        if self._state is State.CLOSING:
+            if waited > LINGER_SECONDS and self._wire is not None:
+                self._wire.abort()
+        elif self._state is State.COMMANDS:
+            if waited > limits.idle:
+                self.end(replies.too_slow("idle too long"))
+        elif self._state is State.DATA and waited > limits.window:
+            if self._received < limits.slow * waited:
+                self.end(replies.too_slow("data came too slowly"))
+            self._watch()
+
+    def end(self, reply: Reply) -> None:
+        """Say a last word, unless a store runs: then it comes behind the store's answer."""
+        if self._state in {State.COMMANDS, State.DATA}:
+            self._say(reply)
+            self._flush()
+
+    # The machine.
+
+    def _advance(self) -> None:
+        """Take what the buffer holds as far as the state allows; one write for all replies."""
+        while self._buffer and self._state in {State.COMMANDS, State.DATA}:
+            took = self._take_line() if self._state is State.COMMANDS else self._take_data()
+            if not took:
+                break
+        self._flush()
+        if self._wire is not None and len(self._buffer) > BACKLOG_BYTES:
+            self._wire.pause_reading()
+
+    def _take_line(self) -> bool:
+        """Answer one command; False when its line is not complete."""
+        end = self._buffer.find(b"\n")
+        length = end + 1 or len(self._buffer)
+        if length > self._guests.limits.command:
+            self._say(replies.syntax("the line is too long", closes=True))
+            return False
+        if end < 0:
+            return False
+        line, self._buffer = self._buffer[: end + 1], self._buffer[end + 1 :]
+        if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
+            self._say(replies.syntax("lines end with CRLF", closes=True))
+            return False
+        self._watch()
+        reply = self._talk.command(line[:-2])
+        if reply.code == replies.GO_ON:
+            self._state = State.DATA
+            self._data = DataReader(self._guests.limits.message)
+        self._say(reply)
+        return True
+
+    def _take_data(self) -> bool:
+        """Feed what came; False when the dot has not come."""
+        block, self._buffer = self._buffer, b""
+        try:
+            rest = self._data.feed(block)
+            if rest is None:
+                return False
+            self._buffer = rest
+            check_header(header_of(self._data.content), self._guests.limits)
+        except RefusalError as refusal:
+            self._end_transaction(refusal.reply)
+            return True
+        self._state = State.STORING
+        self._guests.spawn(self._store(self._transaction()))
+        return True
+
+    def _transaction(self) -> Transaction:
+        talk = self._talk
+        return Transaction(
+            sender=talk.sender or "",
+            targets=tuple(talk.targets.values()),
+            content=self._data.content,
+            helo=talk.helo,
+            client=self.address,
+            protocol=talk.protocol,
+            smtputf8=talk.smtputf8,
+            session=self.name,
+        )
+
+    async def _store(self, transaction: Transaction) -> None:
+        reply = await self._guests.receiving.store(transaction)
+        if self._wire is None:
+            return  # the peer has left; it will ask again, and the ids make that harmless
+        self._end_transaction(reply)
+        self._wire.resume_reading()
+        if self._guests.draining:
+            self._say(replies.draining())
+        self._advance()
+        if self._half_closed and self._wire is not None:
+            self._wire.close()
+
+    def _end_transaction(self, reply: Reply) -> None:
+        accepted = reply.code == replies.OK
+        self._state = State.COMMANDS
+        self._data = DataReader(0)
+        self._watch()
+        self._say(reply if accepted else self._talk.count("DATA", reply))
+        self._talk.end_transaction(accepted=accepted)
+
+    def _watch(self) -> None:
+        """Begin to measure anew."""
+        self._since = self.loop.time()
+        self._received = 0
+
+    def _say(self, reply: Reply) -> None:
+        if reply.why:
+            counts = self._guests.counts
+            (counts.refused if reply.is_error else counts.deferred)(reply.why)
+        self._out.append(reply.encode())
+        if reply.closes:
+            self._state = State.CLOSING
+            self._buffer = b""
+            self._data = DataReader(0)
+            self._watch()
+
+    def _flush(self) -> None:
+        if self._wire is None or self._wire.is_closing():
+            return
+        if self._out:
+            self._wire.write(b"".join(self._out))
+            self._out.clear()
+        if self._state is State.CLOSING and self._wire.can_write_eof():
+            # A close with unread data makes a reset, which would swallow the reply on its way.
+            self._wire.write_eof()

@@ -1,0 +1,104 @@
+"""Puts the service together: the only place that names concrete classes.
+
+The port is open before the broker is: a peer hears 451 rather than nothing.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from postroom_contract import streams
+from postroom_contract.codec import decode
+from postroom_contract.commands import DeliverChunk, ForwardMail, Redo
+from postroom_runtime.bus import Bus
+from postroom_runtime.configuration import Configuration
+from postroom_runtime.consume import Consumer, Delivered, Handler, original_of
+from postroom_runtime.errors import RefusedError
+from postroom_runtime.process import Process
+from postroom_smtp import config
+from postroom_smtp.aiosmtpd_guests import Guests
+from postroom_smtp.aiosmtpd_server import SmtpServer
+from postroom_smtp.aiosmtplib_relay import SmtpRelay
+from postroom_smtp.config import SmtpConfig
+from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
+from postroom_smtp.handlers.delivering import Delivering
+from postroom_smtp.handlers.forwarding import Forwarding
+from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.prometheus_counts import PrometheusCounts
+
+USER: Final = "smtp"
+_STREAMS: Final = (
+    *(spec.name for spec in streams.INTAKE),
+    "EVENTS", "COMMANDS", "OUTBOX", "PROGRESS", "DEAD", "KV_config",
+)  # fmt: skip
+_VERB: Final = 5
+"""Where the verb stands in `postroom.v1.command.<account>.smtp.<verb>.<id>`."""
+
+
+async def start(process: Process) -> None:
+    """Open the port, then find the broker in the background."""
+    settings = config.read(process.settings)
+    counts = PrometheusCounts()
+    bus = Bus.create(USER)
+    configuration = Configuration(bus, FAMILIES)
+    receiving = Receiving(
+        ConfiguredDirectory(configuration), bus, process.clock, counts, hostname=settings.hostname
+    )
+    guests = Guests(receiving, counts, settings.limits, hostname=settings.hostname)
+    server = SmtpServer(guests, settings.host, settings.port)
+    delivering = Delivering(bus, _relay(settings), process.clock, counts)
+    consumer = Consumer(bus, streams.SMTP_COMMANDS, on_command(bus, delivering))
+    await server.start()
+
+    async def stop() -> None:
+        delivering.stop()
+        await asyncio.gather(server.stop(), consumer.stop())
+
+    process.on_stop(bus.close)
+    process.on_stop(stop)
+    process.health.add("broker", lambda: bus.trouble)
+    process.health.add("configuration", lambda: configuration.trouble)
+    process.health.add("deliveries", lambda: consumer.trouble)
+    process.spawn(server.watch(), "slow peers")
+    process.spawn(_with_broker(process, bus, configuration, consumer), "broker")
+    structlog.get_logger().info(
+        "listening for SMTP", host=settings.host, port=server.port, relay=settings.relay
+    )
+
+
+def _relay(settings: SmtpConfig) -> SmtpRelay | None:
+    if settings.relay is None:
+        return None
+    host, port = settings.relay
+    return SmtpRelay(host, port, name=settings.hostname, patience=settings.patience)
+
+
+async def _with_broker(
+    process: Process, bus: Bus, configuration: Configuration, consumer: Consumer
+) -> None:
+    """Connect, check the streams, then do all that needs the broker; OperatorError ends us."""
+    await bus.connect(process.settings, process.fail)
+    await bus.assert_streams_patiently(_STREAMS)
+    process.spawn(configuration.run(), "configuration")
+    process.spawn(consumer.run(), "deliveries")
+    process.spawn(bus.watch(), "watchdog")
+
+
+def on_command(bus: Bus, delivering: Delivering) -> Handler:
+    """Return the handler of everything that is asked of smtp."""
+    forwarding = Forwarding(bus)
+
+    async def handle(message: Delivered) -> None:
+        verb = message.subject.split(".")[_VERB]
+        if verb == "deliver":
+            await delivering.deliver(decode(message.data, DeliverChunk))
+        elif verb == "forward":
+            await forwarding.forward(decode(message.data, ForwardMail))
+        elif verb == "redo":
+            _, original = await original_of(bus, decode(message.data, Redo))
+            await handle(original)
+        else:
+            raise RefusedError(f"smtp has no command {verb!r}")
+
+    return handle

@@ -1,0 +1,25 @@
+"""Our addresses and domains as the configuration bucket has them."""
+
+from postroom_contract.documents import AddressDocument, DomainDocument, address_key, domain_key
+from postroom_runtime.configuration import Configuration
+
+FAMILIES = ("address", "domain")
+
+
+class ConfiguredDirectory:
+    """Answers from memory."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    def address(self, canonical: str) -> AddressDocument | None:
+        """Return the address's document; UnavailableError when it cannot be read."""
+        return self._configuration.get(address_key(canonical), AddressDocument)
+
+    def has_domain(self, canonical: str) -> bool:
+        """Return whether we take mail for addresses of this domain."""
+        return self._configuration.get(domain_key(canonical), DomainDocument) is not None
+
+    def knows(self) -> bool:
+        """Return whether "not found" means "does not exist"."""
+        return self._configuration.knows()

@@ -1,0 +1,157 @@
+"""One SMTP session as lines in, replies out (RFC 5321 §3, §4); it touches no socket.
+
+Laws:
+1. Every line gets exactly one reply.
+2. A recipient that was accepted stands in `targets` once, however often it was named.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from postroom_mail.address import Address
+from postroom_smtp.domain import arguments, replies
+from postroom_smtp.domain.admission import Target
+from postroom_smtp.domain.limits import Limits
+from postroom_smtp.domain.replies import RefusalError, Reply
+
+Admit = Callable[[Address], Target]
+"""Returns where mail for an address goes, or raises RefusalError."""
+
+_KNOWN_BUT_NOT_OFFERED: Final = frozenset(
+    {"AUTH", "BDAT", "ETRN", "EXPN", "SAML", "SEND", "SOML", "STARTTLS", "TURN"}
+)
+_LONGEST_NAME: Final = 255
+
+
+class Conversation:
+    """The state of a session between its lines."""
+
+    def __init__(self, hostname: str, limits: Limits, admit: Admit) -> None:
+        self._hostname = hostname
+        self._limits = limits
+        self._admit = admit
+        self._commands = 0
+        self._errors = 0
+        self.helo = ""
+        """What the peer calls itself; empty before EHLO or HELO."""
+        self.extended = False
+        self.sender: str | None = None
+        """None outside of a transaction; empty for the null sender."""
+        self.smtputf8 = False
+        self.targets: dict[str, Target] = {}
+        self._verbs: dict[str, Callable[[str], Reply]] = {
+            "EHLO": self._ehlo,
+            "HELO": self._helo,
+            "MAIL": self._mail,
+            "RCPT": self._rcpt,
+            "DATA": self._data,
+            "RSET": self._rset,
+            "NOOP": lambda _: replies.DONE,
+            "VRFY": lambda _: replies.CANNOT_VERIFY,
+            "HELP": lambda _: replies.HELP,
+            "QUIT": lambda _: replies.GOODBYE,
+        }
+
+    def command(self, line: bytes) -> Reply:
+        """Answer one command line, given without its CRLF."""
+        try:
+            verb, argument = self._parse(line)
+            reply = self._answer(verb, argument)
+        except RefusalError as refusal:
+            verb, reply = "", refusal.reply
+        return self.count(verb, reply)
+
+    def count(self, verb: str, reply: Reply) -> Reply:
+        """Return `reply`, or the end of the session when it was one too many."""
+        if reply.closes:
+            return reply
+        if not (reply.is_progress and verb in {"MAIL", "RCPT", "DATA"}):
+            self._commands += 1
+        self._errors += reply.is_error
+        if self._commands > self._limits.commands:
+            return replies.too_many("commands")
+        if self._errors > self._limits.errors:
+            return replies.too_many("errors")
+        return reply
+
+    def end_transaction(self, *, accepted: bool) -> None:
+        """Forget sender and recipients; an accepted mail makes up for what went before."""
+        self.sender = None
+        self.smtputf8 = False
+        self.targets = {}
+        if accepted:
+            self._commands = self._errors = 0
+
+    @property
+    def protocol(self) -> str:
+        """The name for the `with` of Received (RFC 3848, RFC 6531 §4.3)."""
+        if self.smtputf8:
+            return "UTF8SMTP"
+        return "ESMTP" if self.extended else "SMTP"
+
+    def _parse(self, line: bytes) -> tuple[str, str]:
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise RefusalError(replies.syntax("the command is not UTF-8")) from None
+        if not text.isprintable():
+            raise RefusalError(replies.syntax("the command has a control character"))
+        verb, _, argument = text.partition(" ")
+        return verb.upper(), argument.strip(" ")
+
+    def _answer(self, verb: str, argument: str) -> Reply:
+        known = self._verbs.get(verb)
+        if known is not None:
+            return known(argument)
+        if verb in _KNOWN_BUT_NOT_OFFERED:
+            return replies.not_offered()
+        return replies.syntax("what?")
+
+    def _ehlo(self, argument: str) -> Reply:
+        self._greet(argument)
+        self.extended = True
+        size = f"SIZE {self._limits.message}"
+        return replies.ehlo(self._hostname, (size, *arguments.EXTENSIONS))
+
+    def _helo(self, argument: str) -> Reply:
+        self._greet(argument)
+        self.extended = False
+        return replies.helo(self._hostname)
+
+    def _greet(self, argument: str) -> None:
+        if not argument or " " in argument or len(argument) > _LONGEST_NAME:
+            raise RefusalError(replies.argument("say your name"))
+        self.end_transaction(accepted=False)
+        self.helo = argument
+
+    def _mail(self, argument: str) -> Reply:
+        if not self.helo:
+            return replies.sequence("send EHLO first")
+        if self.sender is not None:
+            return replies.sequence("there is a sender already")
+        found = arguments.mail_from(argument, extended=self.extended, limit=self._limits.message)
+        self.sender, self.smtputf8 = found.sender, found.smtputf8
+        return replies.SENDER_OK
+
+    def _rcpt(self, argument: str) -> Reply:
+        if self.sender is None:
+            return replies.sequence("send MAIL first")
+        target = self._admit(arguments.rcpt_to(argument, smtputf8=self.smtputf8))
+        if target.recipient not in self.targets:
+            if len(self.targets) >= self._limits.recipients:
+                return replies.TOO_MANY_RECIPIENTS
+            self.targets[target.recipient] = target
+        return replies.RECIPIENT_OK
+
+    def _data(self, argument: str) -> Reply:
+        if argument:
+            return replies.argument("DATA takes no argument")
+        if not self.targets:
+            return replies.sequence("send MAIL and RCPT first")
+        return replies.SEND_DATA
+
+    def _rset(self, argument: str) -> Reply:
+        if argument:
+            return replies.argument("RSET takes no argument")
+        self.end_transaction(accepted=False)
+        return replies.DONE

@@ -1,0 +1,145 @@
+"""What an attempt at a chunk means: states, the report, the next attempt.
+
+Laws:
+1. What stands in PROGRESS is never sent again, whatever the next hop would say.
+2. Report and next command derive their ids from what they say: repeating is harmless.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from postroom_contract.commands import DeliverChunk, OutboxMail, Recipient
+from postroom_contract.events import DeliveryReported, DeliveryResult, DeliveryState
+from postroom_contract.ids import derived_id
+from postroom_mail.crlf import is_clean
+from postroom_mail.template import Template, UnsafeHeaderError, fill
+from postroom_smtp.domain.retry import pause_after
+
+FinalState = Literal["delivered", "failed", "captured"]
+CAPTURED: Final = "captured: no relay is set"
+BEFORE: Final = "settled before this attempt was interrupted"
+_SHOWN: Final = 500
+
+
+class HopReply(msgspec.Struct, frozen=True):
+    """What the next hop said to one copy. `code` 0: it said nothing."""
+
+    code: int
+    text: str
+    trouble: Literal["", "lost", "unreachable"] = ""
+    """`lost`: the connection broke on the way; `unreachable`: there is none to be had."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one copy."""
+
+    recipient: Recipient
+    state: DeliveryState
+    reply: str
+
+
+class UnsendableError(ValueError):
+    """A copy cannot be made; ours or the template's fault, trying again does not help."""
+
+
+def copy_for(recipient: Recipient, mail: OutboxMail) -> bytes:
+    """Return the bytes of one copy, clean and ending with CRLF; UnsendableError otherwise."""
+    template = Template(mail.template.segments, mail.template.places)
+    try:
+        raw = fill(template, recipient.places)
+    except (KeyError, ValueError, UnsafeHeaderError) as error:
+        raise UnsendableError(f"the copy could not be made: {error}") from error
+    if not is_clean(raw):
+        raise UnsendableError("the copy has a bare CR, a bare LF or a NUL")
+    return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+
+
+def outcome_of(recipient: Recipient, reply: HopReply) -> Outcome:
+    """Return what a reply means: 2xx delivered, 5xx failed, anything else is tried again."""
+    text = f"{reply.code} {reply.text}" if reply.code else reply.text
+    state: DeliveryState = "deferred"
+    if not reply.trouble and reply.code // 100 == 2:  # noqa: PLR2004 - the class of success
+        state = "delivered"
+    elif not reply.trouble and reply.code // 100 == 5:  # noqa: PLR2004 - the permanent class
+        state = "failed"
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return Outcome(recipient, state, " ".join(shown.split())[:_SHOWN])
+
+
+def settled_before(
+    recipients: Sequence[Recipient], done: Mapping[int, FinalState]
+) -> list[Outcome]:
+    """Return the outcomes that an earlier run of this attempt left in PROGRESS."""
+    return [Outcome(one, done[one.serial], BEFORE) for one in recipients if one.serial in done]
+
+
+def given_up(outcomes: Sequence[Outcome], attempt: int) -> list[Outcome]:
+    """Return the outcomes with "deferred" turned into "failed" when it was the last attempt."""
+    if pause_after(attempt) is not None:
+        return list(outcomes)
+    return [
+        Outcome(one.recipient, "failed", f"gave up after 5 days: {one.reply}"[:_SHOWN])
+        if one.state == "deferred"
+        else one
+        for one in outcomes
+    ]
+
+
+def report(
+    command: DeliverChunk,
+    mail: OutboxMail,
+    outcomes: Sequence[Outcome],
+    *,
+    time: datetime,
+    next_attempt_at: datetime | None,
+) -> DeliveryReported:
+    """Return the event on one attempt.
+
+    The id covers the states: were it of chunk and attempt alone, the report of a repeated attempt
+    that got further would be dropped as a duplicate.
+    """
+    states = ",".join(sorted(f"{one.recipient.serial}:{one.state}" for one in outcomes))
+    return DeliveryReported(
+        id=derived_id("evt", command.chunk, str(command.attempt), states),
+        time=time,
+        account=command.account,
+        scope=command.scope,
+        about=command.chunk,
+        source="smtp",
+        correlation=command.correlation,
+        causation=command.id,
+        outbox=command.outbox,
+        origin=command.origin,
+        subject=mail.subject,
+        message_id=mail.message_id,
+        chunk=command.chunk,
+        attempt=command.attempt,
+        next_attempt_at=next_attempt_at,
+        results=tuple(
+            DeliveryResult(
+                recipient=one.recipient.address,
+                state=one.state,
+                reply=one.reply,
+                serial=one.recipient.serial,
+            )
+            for one in outcomes
+        ),
+    )
+
+
+def next_attempt(command: DeliverChunk, outcomes: Sequence[Outcome]) -> DeliverChunk | None:
+    """Return the command for those still open, or None when all is settled."""
+    open_ = tuple(one.recipient for one in outcomes if one.state == "deferred")
+    if not open_:
+        return None
+    number = command.attempt + 1
+    return msgspec.structs.replace(
+        command,
+        id=derived_id("cmd", command.chunk, str(number)),
+        causation=command.id,
+        attempt=number,
+        recipients=open_,
+    )

@@ -1,0 +1,152 @@
+"""From a chunk to the next hop.
+
+Laws:
+1. Order: progress, report, schedule of the next attempt; the ack comes after all of them.
+2. One chunk is in hand once in this process, so that a redelivery reads what the first run wrote.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+from weakref import WeakValueDictionary
+
+import structlog
+
+from postroom_contract import subjects
+from postroom_contract.codec import decode, encode
+from postroom_contract.commands import DeliverChunk, OutboxMail, Recipient, subject_of
+from postroom_contract.events import subject_of as subject_of_event
+from postroom_contract.ids import derived_id
+from postroom_runtime import schedules
+from postroom_runtime.clock import Clock
+from postroom_runtime.errors import NotYetError, RefusedError
+from postroom_runtime.messages import Publication
+from postroom_smtp.domain import delivery
+from postroom_smtp.domain.delivery import HopReply, Outcome, UnsendableError
+from postroom_smtp.domain.retry import pause_after
+from postroom_smtp.handlers.progress import ProgressKeeper
+from postroom_smtp.ports import Broker, Counts, Hop, Relay
+
+_LOSSES: Final = 2
+"""Connections that may break within one chunk before the rest is put off."""
+
+
+class Delivering:
+    """Handles `smtp.deliver`. Without a relay nothing leaves: every copy is "captured"."""
+
+    def __init__(self, broker: Broker, relay: Relay | None, clock: Clock, counts: Counts) -> None:
+        self._broker = broker
+        self._relay = relay
+        self._clock = clock
+        self._counts = counts
+        self._log = structlog.get_logger()
+        # A lock lives as long as somebody holds it or waits for it.
+        self._in_hand: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin no further copy; chunks in hand are given back after their progress is stored."""
+        self._stopping = True
+
+    async def deliver(self, command: DeliverChunk) -> None:
+        """Try every recipient that is still open, and say what became of each.
+
+        RefusedError when the rendered mail is gone; UnavailableError when the broker does not
+        answer; NotYetError when the process is about to end.
+        """
+        alone = self._in_hand.setdefault(command.chunk, asyncio.Lock())
+        async with alone:
+            keeper = await ProgressKeeper.load(self._broker, command.chunk)
+            mail = await self._mail(command)
+            outcomes = delivery.settled_before(command.recipients, keeper.done)
+            waiting = [one for one in command.recipients if one.serial not in keeper.done]
+            try:
+                fresh = await self._try(waiting, mail, keeper, command.attempt)
+                await keeper.settle()
+            finally:
+                await keeper.abandon()
+            await self._conclude(command, mail, [*outcomes, *fresh])
+
+    async def _mail(self, command: DeliverChunk) -> OutboxMail:
+        subject = subjects.outbox(command.account, command.outbox)
+        found = await self._broker.last("OUTBOX", subject)
+        if found is None:
+            raise RefusedError(f"the rendered mail {command.outbox} is gone")
+        return decode(found.data, OutboxMail)
+
+    async def _try(
+        self,
+        waiting: Sequence[Recipient],
+        mail: OutboxMail,
+        keeper: ProgressKeeper,
+        attempt: int,
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        sender = _Sender(self._relay.hop() if self._relay else None)
+        try:
+            for recipient in waiting:
+                await keeper.may_go_on()
+                if self._stopping:
+                    await keeper.settle()
+                    raise NotYetError("the process ends; the rest of the chunk waits", 0)
+                raw = await sender.send(recipient, mail)
+                (outcome,) = delivery.given_up([raw], attempt)
+                self._counts.sent(outcome.state)
+                outcomes.append(outcome)
+                if outcome.state != "deferred":
+                    await keeper.note(recipient.serial, outcome.state)
+        finally:
+            await sender.close()
+        return outcomes
+
+    async def _conclude(
+        self, command: DeliverChunk, mail: OutboxMail, outcomes: Sequence[Outcome]
+    ) -> None:
+        again = delivery.next_attempt(command, outcomes)
+        pause = pause_after(command.attempt)
+        when = self._clock.after(pause) if again is not None and pause is not None else None
+        event = delivery.report(
+            command, mail, outcomes, time=self._clock.now(), next_attempt_at=when
+        )
+        await self._broker.publish(Publication(subject_of_event(event), encode(event), event.id))
+        if again is not None and when is not None:
+            target = Publication(subject_of(again), encode(again), None)
+            schedule = derived_id("sch", command.chunk, str(again.attempt))
+            where = subjects.schedule(command.account, "smtp", schedule)
+            await self._broker.publish(schedules.at(when, where, target))
+        self._log.info(
+            "chunk tried",
+            chunk=command.chunk,
+            attempt=command.attempt,
+            states=sorted({one.state for one in outcomes}),
+            again_at=when and when.isoformat(),
+        )
+
+
+class _Sender:
+    """Sends the copies of one chunk; after two broken connections, or none, it stops trying."""
+
+    def __init__(self, hop: Hop | None) -> None:
+        self._hop = hop
+        self._losses = 0
+        self._given_up: HopReply | None = None
+
+    async def send(self, recipient: Recipient, mail: OutboxMail) -> Outcome:
+        try:
+            raw = delivery.copy_for(recipient, mail)
+        except UnsendableError as error:
+            return Outcome(recipient, "failed", str(error))
+        if self._hop is None:
+            return Outcome(recipient, "captured", delivery.CAPTURED)
+        if self._given_up is not None:
+            return delivery.outcome_of(recipient, self._given_up)
+        reply = await self._hop.send(recipient.sender, recipient.address, raw)
+        if reply.trouble:
+            self._losses += 1
+            if reply.trouble == "unreachable" or self._losses >= _LOSSES:
+                self._given_up = reply
+        return delivery.outcome_of(recipient, reply)
+
+    async def close(self) -> None:
+        if self._hop is not None:
+            await self._hop.close()

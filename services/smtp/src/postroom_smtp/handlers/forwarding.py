@@ -1,0 +1,80 @@
+"""A mail sent on by a rule becomes a rendered mail and a chunk, and goes the way of all others.
+
+Law: its envelope sender is null, so that no failure of a forward can come back as mail and be
+forwarded again; the header of FORWARDED_HEADER keeps two systems from playing ball with it.
+"""
+
+import hashlib
+from typing import Final
+
+from postroom_contract import commands, subjects
+from postroom_contract.codec import ENVELOPE_HEADER, encode, envelope_from_header
+from postroom_contract.commands import DeliverChunk, ForwardMail, OutboxMail, Recipient, Template
+from postroom_contract.ids import derived_id
+from postroom_mail.address import AddressError, parse_address
+from postroom_mail.build import header
+from postroom_mail.crlf import normalise
+from postroom_mail.robot import FORWARDED_HEADER
+from postroom_runtime.errors import RefusedError
+from postroom_runtime.messages import Publication
+from postroom_smtp.ports import Broker
+
+_SERIAL_BASE: Final = 1 << 52
+"""Serials of forwards lie above those that any owner counts up to, and are exact in JSON."""
+
+
+class Forwarding:
+    """Handles `smtp.forward`."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def forward(self, command: ForwardMail) -> None:
+        """Render and hand on; RefusedError when the mail is gone or the address is none."""
+        try:
+            address = parse_address(command.to)
+        except AddressError as error:
+            raise RefusedError(f"cannot forward to {command.to!r}: {error}") from error
+        raw = await self._raw(command)
+        outbox = derived_id("out", command.id)
+        mail = OutboxMail(
+            id=outbox,
+            account=command.account,
+            scope=command.mail.mailbox,
+            origin=command.mail.id,
+            message_id=command.message_id,
+            subject=command.subject,
+            template=Template((header(FORWARDED_HEADER, command.mail.id) + normalise(raw),), ()),
+        )
+        where = subjects.outbox(command.account, outbox)
+        await self._broker.publish(Publication(where, encode(mail), outbox))
+        chunk = _chunk(command, outbox, address.canonical, address.domain)
+        await self._broker.publish(Publication(commands.subject_of(chunk), encode(chunk), chunk.id))
+
+    async def _raw(self, command: ForwardMail) -> bytes:
+        found = await self._broker.get(command.mail.raw)
+        if found is None:
+            raise RefusedError(f"the raw mail {command.mail.id} is gone")
+        envelope = envelope_from_header(found.headers.get(ENVELOPE_HEADER, ""))
+        if envelope.id != command.mail.id:
+            raise RefusedError(f"{command.mail.raw} holds another mail than {command.mail.id}")
+        return found.data
+
+
+def _chunk(command: ForwardMail, outbox: str, address: str, domain: str) -> DeliverChunk:
+    chunk = derived_id("chk", command.id)
+    digest = hashlib.sha256(chunk.encode()).digest()
+    serial = _SERIAL_BASE | int.from_bytes(digest[:8], "big") >> 12
+    return DeliverChunk(
+        id=derived_id("cmd", chunk, "1"),
+        account=command.account,
+        correlation=command.correlation,
+        causation=command.id,
+        chunk=chunk,
+        scope=command.mail.mailbox,
+        origin=command.mail.id,
+        outbox=outbox,
+        domain=domain,
+        attempt=1,
+        recipients=(Recipient(serial=serial, address=address, sender="", places={}),),
+    )

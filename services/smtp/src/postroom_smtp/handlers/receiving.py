@@ -1,0 +1,153 @@
+"""From the peer's RCPT and dot to the broker.
+
+Laws:
+1. 250 is said only after the broker has every recipient's copy on disk.
+2. A store that has begun runs to its end, whatever becomes of the peer.
+3. The peer has its answer within `ANSWER_SECONDS` of the dot; what is not known then is 451, and
+   the repeat is harmless by its ids.
+"""
+
+import asyncio
+import hashlib
+from typing import Final
+
+import structlog
+
+from postroom_contract import subjects
+from postroom_contract.codec import ENVELOPE_HEADER, envelope_to_header
+from postroom_mail.address import Address
+from postroom_runtime.clock import Clock
+from postroom_runtime.errors import UnavailableError
+from postroom_runtime.messages import FullError, Publication
+from postroom_smtp.domain import admission, intake, replies
+from postroom_smtp.domain.admission import Target
+from postroom_smtp.domain.intake import Transaction
+from postroom_smtp.domain.replies import RefusalError, Reply
+from postroom_smtp.ports import Broker, Counts, Directory
+
+ANSWER_SECONDS: Final = 9.5
+_BLOCKING_BYTES: Final = 1024 * 1024
+"""Above this, hashing would hold up the other sessions."""
+
+
+class Receiving:
+    """Admits recipients and stores mail."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        broker: Broker,
+        clock: Clock,
+        counts: Counts,
+        *,
+        hostname: str,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self._directory = directory
+        self._broker = broker
+        self._clock = clock
+        self._counts = counts
+        self._hostname = hostname
+        self._answer_seconds = answer_seconds
+        self._log = structlog.get_logger()
+        self._running: set[asyncio.Task[Reply]] = set()
+
+    def new_session(self) -> str:
+        """Return a name for a session, for the log and for "ref" in replies."""
+        return self._clock.new_id("ses")
+
+    def admit(self, address: Address) -> Target:
+        """Return where mail for the address goes; RefusalError when it does not go anywhere."""
+        asked = admission.question(address)
+        try:
+            exact = self._directory.address(asked.exact)
+            base = None
+            if exact is None and asked.base is not None:
+                base = self._directory.address(asked.base)
+        except UnavailableError:
+            self._log.exception("an address document cannot be read")
+            raise RefusalError(replies.NOT_IN_STEP) from None
+        return admission.decide(
+            asked,
+            exact,
+            base,
+            domain_is_ours=self._directory.has_domain(asked.domain),
+            knows=self._directory.knows(),
+        )
+
+    async def store(self, transaction: Transaction) -> Reply:
+        """Store the mail for each recipient and return what to tell the peer. Never raises."""
+        task = asyncio.create_task(self._store(transaction))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        done, _ = await asyncio.wait({task}, timeout=self._answer_seconds)
+        if done:
+            return task.result()
+        self._log.warning("no answer from the broker in time", session=transaction.session)
+        self._counts.deferred("slow broker")
+        return replies.later(_reference(transaction))
+
+    async def finish(self) -> None:
+        """Return when no store is running any more."""
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _store(self, transaction: Transaction) -> Reply:
+        log = self._log.bind(session=transaction.session, client=transaction.client)
+        try:
+            number = await self._publish(transaction)
+        except FullError as error:
+            log.warning("the broker has no room", reason=str(error))
+            self._counts.deferred("full")
+            return replies.FULL
+        except UnavailableError as error:
+            log.warning("mail deferred", reason=str(error))
+            self._counts.deferred("broker unavailable")
+            return replies.later(_reference(transaction))
+        except Exception:  # the text may hold anything: it is for the log only
+            log.exception("mail deferred by an error of ours")
+            self._counts.deferred("internal error")
+            return replies.later(_reference(transaction))
+        self._counts.accepted(len(transaction.targets))
+        return replies.stored(number)
+
+    async def _publish(self, transaction: Transaction) -> str:
+        number = self._clock.new_id("txn")
+        now = self._clock.now()
+        raw = transaction.content
+        if len(raw) > _BLOCKING_BYTES:
+            digest = await asyncio.to_thread(_sha256, raw)
+        else:
+            digest = _sha256(raw)
+        trace = intake.received_line(
+            transaction, hostname=self._hostname, id_=number, received_at=now
+        )
+        payload = trace + raw
+        shard = subjects.intake_shard(transaction.targets[0].mailbox)
+        found = intake.envelopes(
+            transaction,
+            id_=number,
+            sha256=digest,
+            received_at=now,
+            new_id=lambda: self._clock.new_id("msg"),
+        )
+        batch = [
+            Publication(
+                subjects.intake(shard, one.account, one.mailbox),
+                payload,
+                one.id,
+                {ENVELOPE_HEADER: envelope_to_header(one)},
+            )
+            for one in found
+        ]
+        await self._broker.publish_all(batch)
+        self._log.info("mail stored", transaction=number, mail=found[0].id, recipients=len(found))
+        return number
+
+
+def _sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def _reference(transaction: Transaction) -> str:
+    return transaction.session[-8:]
