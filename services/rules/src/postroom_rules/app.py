@@ -1,0 +1,55 @@
+"""Where rules is put together."""
+
+from postroom_contract.codec import decode
+from postroom_contract.commands import Redo
+from postroom_contract.streams import INTAKE, RULES_COMMANDS, RULES_INTAKE
+from postroom_mail.tokens import parse_keys
+from postroom_mail.values import Mail
+from postroom_rules.handlers import SortMail
+from postroom_rules.nats import NatsDecisions
+from postroom_rules.questions import Questions
+from postroom_rules.rulesets import ConfiguredRulesets
+from postroom_runtime.bus import Bus
+from postroom_runtime.configuration import Configuration
+from postroom_runtime.consume import Consumer, Delivered, original_of
+from postroom_runtime.process import Process
+from postroom_runtime.workers import WorkerPool
+
+STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "COMMANDS", "DEAD", "KV_config")
+CONCURRENCY = 16
+
+
+async def start(process: Process) -> None:
+    """Start rules; returns when all its parts run."""
+    keys = parse_keys(process.settings.text("TOKEN_KEYS"))
+    bus = Bus.create("rules")
+    configuration = Configuration(bus, ("rule", "ruleset"))
+    # Every mail, small ones too: the way there and back costs 0.1 ms of this process, reading here
+    # would cost 0.5 ms, and which mail is harmless is not known before it is read.
+    reading = WorkerPool("postroom_mail.read:read", Mail, what="reading the mail")
+    sort = SortMail(
+        ConfiguredRulesets(configuration), NatsDecisions(bus), reading.call, keys, process.clock
+    )
+
+    async def on_command(delivered: Delivered) -> None:
+        _, original = await original_of(bus, decode(delivered.data, Redo))
+        await sort.on_mail(original)
+
+    process.health.add("broker", lambda: bus.trouble)
+    process.health.add("configuration", lambda: configuration.trouble)
+    process.on_stop(reading.stop)
+    await reading.start()
+    process.on_stop(bus.close)
+    await bus.connect(process.settings, process.fail)
+    process.spawn(bus.watch(), "watchdog")
+    await bus.assert_streams_patiently(STREAMS)
+    process.spawn(configuration.run(), "configuration")
+    await Questions(sort).serve(bus)
+    for spec, handler in (
+        *((one, sort.on_mail) for one in RULES_INTAKE),
+        (RULES_COMMANDS, on_command),
+    ):
+        consumer = Consumer(bus, spec, handler, concurrency=CONCURRENCY)
+        process.health.add(spec.name, lambda consumer=consumer: consumer.trouble)  # type: ignore[misc]  # binds the loop's variable
+        process.on_stop(consumer.stop)
+        process.spawn(consumer.run(), spec.name)

@@ -1,0 +1,1 @@
+"""Deciding, without any doing."""

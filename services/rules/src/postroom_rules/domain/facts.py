@@ -1,0 +1,94 @@
+"""What rules may ask of a mail."""
+
+import msgspec
+
+from postroom_contract.mail import AttachmentSummary, Envelope, MailSummary, Person, Role
+from postroom_mail.read import Mail
+from postroom_mail.robot import FORWARDED_HEADER, MAX_HOPS, robot_signs
+from postroom_mail.text import one_line
+
+PREVIEW_LENGTH = 300
+BODY_LENGTH = 256 * 1024
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The values that conditions look at, already decoded."""
+
+    role: Role
+    forum: str | None
+    senders: tuple[str, ...]
+    """Each as its address and, where there is a name, as `Name <address>`."""
+    recipients: tuple[str, ...]
+    """The envelope's recipient first (it stands in no header of a blind copy), then To."""
+    cc: tuple[str, ...]
+    subject: str
+    body: str
+    """The text, at most BODY_LENGTH characters."""
+    size: int
+    attachments: tuple[str, ...]
+    """Each file's name, then its media type."""
+    headers: tuple[tuple[str, str], ...]
+    robot_signs: tuple[str, ...]
+    loops: str
+    """Why sending the mail on would make a loop; empty when it would not."""
+
+
+def _faces(person: Person) -> tuple[str, ...]:
+    if person.name and person.address:
+        return (person.address, f"{person.name} <{person.address}>")
+    return tuple(text for text in (person.address, person.name) if text)
+
+
+def people(mailboxes: tuple[object, ...]) -> tuple[Person, ...]:
+    """Return the people of an address header as the contract has them."""
+    return tuple(Person(getattr(one, "name", ""), getattr(one, "address", "")) for one in mailboxes)
+
+
+def facts_of(mail: Mail, envelope: Envelope, *, own_marker: bool) -> Facts:
+    """Return the facts of a mail as it came to one recipient."""
+    senders = tuple(face for person in people(mail.from_) for face in _faces(person))
+    to = tuple(face for person in people(mail.to) for face in _faces(person))
+    return Facts(
+        role=envelope.role,
+        forum=envelope.forum,
+        senders=senders,
+        recipients=(envelope.recipient, *to),
+        cc=tuple(face for person in people(mail.cc) for face in _faces(person)),
+        subject=mail.subject,
+        body=mail.text[:BODY_LENGTH],
+        size=envelope.size,
+        attachments=tuple(
+            text for file in mail.attachments for text in (file.name, file.media_type) if text
+        ),
+        headers=mail.headers,
+        robot_signs=robot_signs(mail, envelope_sender=envelope.sender, own_marker=own_marker),
+        loops=_loops(mail, own_marker=own_marker),
+    )
+
+
+def _loops(mail: Mail, *, own_marker: bool) -> str:
+    if own_marker:
+        return "it was sent by this system"
+    if len(mail.header("Received")) > MAX_HOPS:
+        return f"it has passed more than {MAX_HOPS} servers"
+    if mail.header(FORWARDED_HEADER):
+        return "it was already forwarded by a rule"
+    return ""
+
+
+def summary_of(mail: Mail, facts: Facts) -> MailSummary:
+    """Return what lists show of the mail."""
+    senders = people(mail.from_)
+    return MailSummary(
+        message_id=mail.message_id,
+        subject=mail.subject,
+        sender=senders[0] if senders else None,
+        to=tuple(person.address or person.name for person in people(mail.to)),
+        date=mail.date,
+        preview=one_line(mail.text[: 4 * PREVIEW_LENGTH])[:PREVIEW_LENGTH],
+        attachments=tuple(
+            AttachmentSummary(file.name, file.media_type, file.size) for file in mail.attachments
+        ),
+        robot_signs=facts.robot_signs,
+        defects=mail.defects,
+    )

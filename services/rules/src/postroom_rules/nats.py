@@ -1,0 +1,38 @@
+"""Decisions on the broker: EVENTS holds one per mail, by the subject that names the mail."""
+
+from postroom_contract import commands, events, subjects
+from postroom_contract.codec import decode, encode
+from postroom_contract.events import MailSorted
+from postroom_runtime.bus import Bus
+from postroom_runtime.errors import UnavailableError
+from postroom_runtime.messages import ConflictError, Publication
+
+
+class NatsDecisions:
+    """Records with "expected: nothing on this subject", so that two writers make one decision."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def recorded(self, account: str, mailbox: str, mail: str) -> MailSorted | None:
+        """Return the decision already taken on a mail, or None."""
+        subject = subjects.event(account, mailbox, "mail.sorted", mail)
+        found = await self._bus.last("EVENTS", subject)
+        return decode(found.data, MailSorted) if found else None
+
+    async def record(self, event: MailSorted) -> MailSorted:
+        """Record the decision, unless there is one: return the one that is recorded."""
+        publication = Publication(events.subject_of(event), encode(event), event.id)
+        try:
+            await self._bus.publish(publication, first=True)
+        except ConflictError as error:
+            recorded = await self.recorded(event.account, event.mailbox, event.about)
+            if recorded is None:
+                raise UnavailableError("a decision is recorded but cannot be read") from error
+            return recorded
+        return event
+
+    async def issue(self, command: commands.Command) -> None:
+        """Send a command; repeating it is harmless."""
+        subject = commands.subject_of(command)
+        await self._bus.publish(Publication(subject, encode(command), command.id))

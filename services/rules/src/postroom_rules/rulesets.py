@@ -1,0 +1,59 @@
+"""Rulesets out of the configuration, compiled at a mailbox's first mail."""
+
+from collections import OrderedDict
+from typing import Final
+
+from postroom_contract.documents import RuleDocument, RulesetDocument, rule_key, ruleset_key
+from postroom_rules.domain.decide import Ruleset
+from postroom_runtime.configuration import Configuration
+from postroom_runtime.errors import UnavailableError
+
+KEPT: Final = 2_000
+
+
+class ConfiguredRulesets:
+    """Keeps the rulesets used last."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._kept: OrderedDict[str, Ruleset] = OrderedDict()
+        configuration.on_change(self._forget)
+
+    def _forget(self, key: str) -> None:
+        """A key is `rule.<scope>.<rule>` or `ruleset.<scope>`; an account's rules are in all."""
+        scope = key.split(".")[1]
+        if scope.startswith("acc_"):
+            self._kept.clear()
+        else:
+            self._kept.pop(scope, None)
+
+    def of(self, account: str, mailbox: str) -> Ruleset:
+        """Return a mailbox's ruleset; UnavailableError while it is not known for sure."""
+        kept = self._kept.get(mailbox)
+        if kept is None:
+            layers = (self._layer(account), self._layer(mailbox))
+            kept = Ruleset(
+                max(version for version, _ in layers),
+                tuple(r for _, found in layers for r in found),
+            )
+            self._kept[mailbox] = kept
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(mailbox)
+        return kept
+
+    def _layer(self, scope: str) -> tuple[int, tuple[RuleDocument, ...]]:
+        """Return version and active rules of one scope."""
+        head = self._configuration.get(ruleset_key(scope), RulesetDocument)
+        if head is None:
+            if not self._configuration.knows():
+                raise UnavailableError(f"the rules of {scope} are not known yet")
+            return 0, ()
+        rules = []
+        for name in head.rules:
+            rule = self._configuration.get(rule_key(scope, name), RuleDocument)
+            if rule is None:
+                raise UnavailableError(f"rule {name} of {scope} is not known yet")
+            if rule.active:
+                rules.append(rule)
+        return head.version, tuple(rules)
