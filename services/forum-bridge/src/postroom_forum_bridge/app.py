@@ -1,0 +1,102 @@
+"""Where the forum-bridge is put together; the only place that names concrete classes."""
+
+from postroom_contract.streams import FORUM_COMMANDS, FORUM_DELIVERIES, INTAKE
+from postroom_forum_bridge import config
+from postroom_forum_bridge.handlers.messages import Messages
+from postroom_forum_bridge.handlers.notices import Notices
+from postroom_forum_bridge.handlers.posting import PostMails
+from postroom_forum_bridge.handlers.publishing import Publishing
+from postroom_forum_bridge.handlers.questions import Questions
+from postroom_forum_bridge.handlers.writing import WritePosts
+from postroom_forum_bridge.nats import NatsMails, NatsOutbox, serve
+from postroom_forum_bridge.ports import ReadMail
+from postroom_forum_bridge.postgres.deliveries import PostgresDeliveries
+from postroom_forum_bridge.postgres.forums import PostgresForums
+from postroom_forum_bridge.postgres.letters import PostgresFanouts
+from postroom_forum_bridge.postgres.lists import PostgresLists
+from postroom_forum_bridge.postgres.members import PostgresMembers
+from postroom_mail.values import Mail
+from postroom_runtime.bus import Bus
+from postroom_runtime.consume import Consumer, original_of
+from postroom_runtime.outbox import Relay
+from postroom_runtime.postgres import USE_SECONDS, Database
+from postroom_runtime.process import Process
+from postroom_runtime.workers import WorkerPool
+
+STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "COMMANDS", "OUTBOX", "DEAD")
+ASKED_SECONDS = 2.0
+"""One transaction for a question: with 1.5 s to get a connection it is less than the api waits."""
+FANOUTS_AT_ONCE = 1
+"""A post to thousands of members is many publications; its key is done before the next begins."""
+
+
+async def start(process: Process) -> None:
+    """Start the forum-bridge; returns when all its parts run."""
+    settings = config.read(process.settings)
+    bus = Bus.create("forum-bridge")
+    # Questions have connections of their own: mails that wait for a forum's lock must not take
+    # them all.
+    asked = Database(settings.database_url, "forum", size=6)
+    working = Database(settings.database_url, "forum-work", size=12)
+    voice = settings.voice
+    publishing = Publishing(PostgresFanouts(working), voice)
+    relay = Relay(working, bus, "forum.outbox", publishing.read, batch=FANOUTS_AT_ONCE)
+    process.health.add("broker", lambda: bus.trouble)
+    process.health.add("database", lambda: asked.trouble or working.trouble)
+    process.health.add("fan-out", lambda: relay.trouble)
+    process.on_stop(asked.close)
+    process.on_stop(working.close)
+    reading = WorkerPool("postroom_mail.read:read", Mail, what="reading the mail")
+    process.on_stop(reading.stop)
+    await reading.start()
+    process.on_stop(bus.close)
+    process.spawn(asked.run(), "database for questions")
+    process.spawn(working.run(), "database for work")
+    await bus.connect(process.settings, process.fail)
+    process.spawn(bus.watch(), "watchdog")
+    await bus.assert_streams_patiently(STREAMS)
+    await serve(bus, _questions(process, bus, asked, settings, relay).answer)
+    process.on_stop(bus.stop_serving)
+    process.spawn(relay.run(), "relay")
+    messages = _messages(process, bus, working, settings, relay, reading.call)
+    for spec, handler in (
+        (FORUM_COMMANDS, messages.on_command),
+        (FORUM_DELIVERIES, messages.on_report),
+    ):
+        consumer = Consumer(bus, spec, handler, concurrency=4)
+        process.health.add(spec.name, lambda consumer=consumer: consumer.trouble)  # type: ignore[misc]  # binds the loop's variable
+        process.on_stop(consumer.stop)
+        process.spawn(consumer.run(), spec.name)
+
+
+def _questions(
+    process: Process, bus: Bus, database: Database, settings: config.ForumConfig, relay: Relay
+) -> Questions:
+    forums = PostgresForums(database, ASKED_SECONDS)
+    return Questions(
+        forums,
+        PostgresMembers(database, ASKED_SECONDS),
+        PostgresDeliveries(database, ASKED_SECONDS),
+        PostgresLists(database, ASKED_SECONDS),
+        NatsOutbox(bus),
+        WritePosts(forums, settings.voice, process.clock, relay.wake),
+        settings.voice,
+        process.clock,
+        relay.wake,
+    )
+
+
+def _messages(
+    process: Process,
+    bus: Bus,
+    database: Database,
+    settings: config.ForumConfig,
+    relay: Relay,
+    read: ReadMail,
+) -> Messages:
+    deliveries = PostgresDeliveries(database, USE_SECONDS)
+    forums = PostgresForums(database)
+    posting = PostMails(forums, deliveries, NatsMails(bus), read, settings.voice, relay.wake)
+    members = PostgresMembers(database, USE_SECONDS)
+    notices = Notices(deliveries, members, settings.voice.keys, process.clock, relay.wake)
+    return Messages(posting, notices, lambda redo: original_of(bus, redo))

@@ -1,0 +1,92 @@
+"""Forums: their creation, and the lock under which everything in one happens."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from postroom_contract import forum
+from postroom_forum_bridge.ports import ForumRow, ProblemError, Work
+from postroom_forum_bridge.postgres.rows import FORUM, forum_of
+from postroom_forum_bridge.postgres.work import PostgresWork
+from postroom_runtime.postgres import Connection, Database
+
+WORK_SECONDS = 6.0
+
+
+class PostgresForums:
+    """Port `Forums`. `seconds` is the deadline of one transaction."""
+
+    def __init__(self, database: Database, seconds: float = WORK_SECONDS) -> None:
+        self._database = database
+        self._seconds = seconds
+
+    @asynccontextmanager
+    async def work(self, account: str, forum: str) -> AsyncIterator[Work | None]:
+        """Lock the forum and begin; None when the account has no such forum."""
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"forum {forum}"
+            )
+            row = await connection.fetchrow(
+                "SELECT id, account, name, address, state FROM forum.forum"
+                " WHERE id = $1 AND account = $2",
+                forum,
+                account,
+            )
+            yield PostgresWork(connection, ForumRow(**dict(row))) if row else None
+
+    async def forum_of_topic(self, account: str, topic: str) -> str | None:
+        """Return the id of the forum that a topic belongs to."""
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            found: str | None = await connection.fetchval(
+                "SELECT f.id FROM forum.topic t JOIN forum.forum f ON f.id = t.forum"
+                " WHERE t.id = $1 AND f.account = $2",
+                topic,
+                account,
+            )
+            return found
+
+    async def create(self, request: forum.CreateForum) -> forum.Forum:
+        """Make a forum in state `opening`, unless it is there."""
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            await connection.execute(
+                "INSERT INTO forum.forum (id, account, name, address, state)"
+                " VALUES ($1, $2, $3, $4, 'opening') ON CONFLICT DO NOTHING",
+                request.id,
+                request.account,
+                request.name,
+                request.address,
+            )
+            made = await _find(connection, request.account, request.id)
+            if made is None:
+                raise ProblemError("conflict", "The address belongs to another forum.")
+            return made
+
+    async def open(self, request: forum.OpenForum) -> forum.Forum:
+        """Open it."""
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            await connection.execute(
+                "UPDATE forum.forum SET state = 'open' WHERE id = $1 AND account = $2",
+                request.id,
+                request.account,
+            )
+            opened = await _find(connection, request.account, request.id)
+            if opened is None:
+                raise ProblemError("not_found", "There is no such forum.")
+            return opened
+
+    async def discard(self, request: forum.DiscardForum) -> forum.Done:
+        """Remove a forum that was never opened."""
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            await connection.execute(
+                "DELETE FROM forum.forum WHERE id = $1 AND account = $2 AND state = 'opening'",
+                request.id,
+                request.account,
+            )
+            if await _find(connection, request.account, request.id) is not None:
+                raise ProblemError("conflict", "The forum is open.")
+            return forum.Done()
+
+
+async def _find(connection: Connection, account: str, name: str) -> forum.Forum | None:
+    row = await connection.fetchrow(f"{FORUM} WHERE f.id = $1 AND f.account = $2", name, account)
+    return forum_of(row) if row else None

@@ -1,0 +1,134 @@
+"""What pages show. Every question is answered within one transaction."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from postroom_contract import forum
+from postroom_forum_bridge.domain import cursors
+from postroom_forum_bridge.ports import ProblemError
+from postroom_forum_bridge.postgres.rows import (
+    FORUM,
+    MEMBER,
+    POST,
+    TOPIC,
+    forum_of,
+    member_of,
+    post_of,
+    topic_of,
+)
+from postroom_runtime.postgres import Connection, Database
+
+MAX_PAGE: Final = 200
+
+
+class PostgresLists:
+    """Port `Lists`."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._database = database
+        self._seconds = seconds
+
+    async def forums(self, request: forum.ListForums) -> forum.Forums:
+        """All forums of an account."""
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            rows = await connection.fetch(
+                f"{FORUM} WHERE f.account = $1 ORDER BY lower(f.name), f.id", request.account
+            )
+        return forum.Forums(data=tuple(forum_of(row) for row in rows))
+
+    async def members(self, request: forum.ListMembers) -> forum.Members:
+        """A page of members."""
+        limit = _limit(request.page)
+        after = cursors.one_text(request.page.cursor) if request.page.cursor else ""
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            await _require_forum(connection, request.account, request.forum)
+            rows = await connection.fetch(
+                f"{MEMBER} WHERE m.forum = $1 AND m.state = 'active' AND m.email_key > $2"
+                " ORDER BY m.email_key LIMIT $3",
+                request.forum,
+                after,
+                limit + 1,
+            )
+            last = await connection.fetchval(
+                "SELECT email_key FROM forum.member WHERE id = $1",
+                rows[limit - 1]["id"] if len(rows) > limit else None,
+            )
+        return forum.Members(
+            data=tuple(member_of(row) for row in rows[:limit]),
+            next_cursor=cursors.encode((last,)) if last is not None else None,
+        )
+
+    async def topics(self, request: forum.ListTopics) -> forum.Topics:
+        """A page of topics."""
+        limit = _limit(request.page)
+        moment, name = (
+            cursors.time_and_id(request.page.cursor) if request.page.cursor else (None, "")
+        )
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            await _require_forum(connection, request.account, request.forum)
+            rows = await connection.fetch(
+                f"{TOPIC} WHERE t.forum = $1 AND t.merged_into IS NULL AND ($2::timestamptz IS NULL"
+                " OR (t.last_post_at, t.id) < ($2, $3))"
+                " ORDER BY t.last_post_at DESC, t.id DESC LIMIT $4",
+                request.forum,
+                moment,
+                name,
+                limit + 1,
+            )
+        return forum.Topics(
+            data=tuple(topic_of(row) for row in rows[:limit]),
+            next_cursor=_next(rows, limit, "last_post_at"),
+        )
+
+    async def posts(self, request: forum.ListPosts) -> forum.Posts:
+        """A page of posts."""
+        limit = _limit(request.page)
+        moment, name = (
+            cursors.time_and_id(request.page.cursor) if request.page.cursor else (None, "")
+        )
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            topic = await connection.fetchrow(
+                f"{TOPIC} JOIN forum.topic a ON t.id = coalesce(a.merged_into, a.id)"
+                " WHERE a.id = $1 AND f.account = $2",
+                request.topic,
+                request.account,
+            )
+            if topic is None:
+                raise ProblemError("not_found", "There is no such topic.")
+            home = await connection.fetchrow(f"{FORUM} WHERE f.id = $1", topic["forum"])
+            rows = await connection.fetch(
+                f"{POST} WHERE p.topic = $1"
+                " AND ($2::timestamptz IS NULL OR (p.created_at, p.id) > ($2, $3))"
+                " ORDER BY p.created_at, p.id LIMIT $4",
+                topic["id"],
+                moment,
+                name,
+                limit + 1,
+            )
+        return forum.Posts(
+            topic=topic_of(topic),
+            forum=forum_of(home),
+            data=tuple(post_of(row) for row in rows[:limit]),
+            next_cursor=_next(rows, limit, "created_at"),
+        )
+
+
+def _limit(page: forum.Page) -> int:
+    if not 1 <= page.limit <= MAX_PAGE:
+        raise ProblemError("invalid", f"A page has 1 to {MAX_PAGE} entries.")
+    return page.limit
+
+
+def _next(rows: Sequence[Any], limit: int, key: str) -> str | None:
+    if len(rows) <= limit:
+        return None
+    last = rows[limit - 1]
+    return cursors.encode((last[key], last["id"]))
+
+
+async def _require_forum(connection: Connection, account: str, name: str) -> None:
+    found = await connection.fetchval(
+        "SELECT 1 FROM forum.forum WHERE id = $1 AND account = $2", name, account
+    )
+    if found is None:
+        raise ProblemError("not_found", "There is no such forum.")
