@@ -1,0 +1,296 @@
+"""IMAP (RFC 3501) through aioimaplib, hardened. Port: Session.
+
+Laws:
+- The mailbox is opened read-only unless mails are to be deleted; bodies are peeked at, so flags
+  stay as they are, and no decision depends on one.
+- A UID range never covers a message that was not asked for.
+"""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Self
+
+from aioimaplib import aioimaplib as base
+
+from postroom_contract.documents import FetchSource
+from postroom_fetcher.aioimaplib_protocol import HardenedCommand, HardenedProtocol, Sink
+from postroom_fetcher.connecting import Patience, plain, tls_context
+from postroom_fetcher.domain.imap_wire import Budget, Response, WireError, fetched, number_of
+from postroom_fetcher.domain.plan import Listed
+from postroom_fetcher.ports import ForbiddenError, ServerError, SignInError, UnreachableError
+
+_AT_ONCE: Final = 200
+_MANY: Final = 5_000_000
+"""Messages of a folder that we believe."""
+_MARGIN: Final = 1_000_000
+_VALIDITY: Final = re.compile(rb"\* OK \[UIDVALIDITY ([0-9]{1,20})\]", re.IGNORECASE)
+_EXISTS: Final = re.compile(rb"\* ([0-9]{1,10}) EXISTS", re.IGNORECASE)
+_NOT_NOW: Final = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)
+"""RFC 5530: the server's trouble, not the password's."""
+
+
+class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no types
+    """One connection, opened by `connect`. Inherited commands raise NotImplementedError."""
+
+    protocol: HardenedProtocol
+
+    def __init__(self, source: FetchSource, patience: Patience) -> None:
+        self._source = source
+        self._patience = patience
+        super().__init__(source.host, source.port, asyncio.get_running_loop())
+
+    def create_client(
+        self,
+        host: str,  # noqa: ARG002 - the base's signature
+        port: int,  # noqa: ARG002 - the base's signature
+        loop: asyncio.AbstractEventLoop | None,
+        conn_lost_cb: object = None,  # noqa: ARG002 - the base's signature
+        ssl_context: ssl.SSLContext | None = None,  # noqa: ARG002 - the base's signature
+    ) -> None:
+        """Make the protocol; the base would connect in a task that nobody watches."""
+        assert loop is not None
+        self.protocol = HardenedProtocol(loop)
+
+    async def connect(self) -> None:
+        """Connect, greet and encrypt."""
+        source, seconds = self._source, self._patience.connect
+        context = tls_context(source)
+        implicit = context if source.tls == "implicit" else None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                await loop.create_connection(
+                    lambda: self.protocol, source.host, source.port, ssl=implicit,
+                    server_hostname=source.host if implicit else None,
+                )  # fmt: skip
+        except TimeoutError:
+            raise UnreachableError(f"no connection within {seconds:g} s") from None
+        except ssl.SSLError as error:
+            raise UnreachableError(f"TLS failed: {error.reason or error}") from error
+        except (OSError, UnicodeError) as error:
+            raise UnreachableError(f"no connection: {error}") from error
+        await self._hello(seconds)
+        await self._capability()
+        if context is not None and implicit is None:
+            await self._start_tls(context)
+
+    async def _hello(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                greeting = await self.protocol.greeting()
+        except TimeoutError:
+            self.protocol.die(ServerError("silent"))
+            raise UnreachableError(f"the server did not greet within {seconds:g} s") from None
+        if not greeting.line.upper().startswith(b"* OK"):
+            # PREAUTH: someone in between signs us in, so that STARTTLS is not asked for.
+            self.close_now()
+            raise UnreachableError(f"the server does not let us in: {plain(greeting.line)}")
+        self.protocol.state = base.NONAUTH
+
+    async def _start_tls(self, context: ssl.SSLContext) -> None:
+        if "STARTTLS" not in self.protocol.capabilities:
+            raise UnreachableError("the server offers no STARTTLS")
+        result, words = await self.run("STARTTLS")
+        if result != "OK":
+            raise UnreachableError(f"the server refuses STARTTLS: {words}")
+        await self.protocol.upgrade(context, self._source.host, self._patience.connect)
+        await self._capability()
+
+    async def _capability(self) -> None:
+        found: list[Response] = []
+        await self.need("CAPABILITY", sink=found.append)
+        for response in found:
+            if response.line.upper().startswith(b"* CAPABILITY"):
+                words = response.line.upper().decode("ascii", "replace").split()
+                self.protocol.capabilities = set(words[2:])
+
+    async def sign_in(self, password: str) -> None:
+        """Sign in; the password leaves us in no other way than asked for."""
+        login = self._source.login
+        if "LOGINDISABLED" in self.protocol.capabilities:
+            raise ForbiddenError("the server takes no password without encryption (TLS)")
+        try:
+            arguments = (base.quoted(login), base.quoted(password))
+            result, words = await self.run("LOGIN", *arguments, seconds=self._patience.login)
+        except ValueError:
+            raise ForbiddenError("login or password has a character that IMAP cannot say") from None
+        if result != "OK":
+            if _NOT_NOW.search(words):
+                raise ServerError(f"the server cannot sign us in now: {words}")
+            raise SignInError(f"the server refuses login or password: {words}")
+        self.protocol.state = base.AUTH
+        await self._capability()
+
+    async def run(
+        self,
+        name: str,
+        *args: str,
+        prefix: str | None = None,
+        budget: Budget | None = None,
+        sink: Sink | None = None,
+        seconds: float | None = None,
+    ) -> tuple[str, str]:
+        """Send one command and return how it ended."""
+        command = HardenedCommand(
+            name, self.protocol.new_tag(), *args, prefix=prefix,
+            budget=budget or Budget(responses=1_000), sink=sink,
+        )  # fmt: skip
+        return await self.protocol.command(command, seconds or self._patience.command)
+
+    async def need(
+        self,
+        name: str,
+        *args: str,
+        prefix: str | None = None,
+        budget: Budget | None = None,
+        sink: Sink | None = None,
+    ) -> None:
+        """Send one command; ServerError unless it ended with OK."""
+        result, words = await self.run(name, *args, prefix=prefix, budget=budget, sink=sink)
+        if result != "OK":
+            raise ServerError(f"the server refuses {prefix or ''}{name}: {words}")
+
+    def close_now(self) -> None:
+        """Cut the connection."""
+        self.protocol.die(ServerError("closed by us"))
+
+
+class ImapSession:
+    """The folder INBOX of one connection."""
+
+    def __init__(self, client: HardenedClient, *, writable: bool) -> None:
+        self._client = client
+        self._writable = writable
+        self._exists = 0
+
+    @classmethod
+    async def open(
+        cls, source: FetchSource, password: str, patience: Patience, *, writable: bool
+    ) -> Self:
+        """Connect and sign in."""
+        client = HardenedClient(source, patience)
+        try:
+            await client.connect()
+            await client.sign_in(password)
+        except BaseException:
+            client.close_now()
+            raise
+        return cls(client, writable=writable)
+
+    async def folder(self) -> str:
+        """Open INBOX and return its UIDVALIDITY."""
+        found: list[Response] = []
+        name = "SELECT" if self._writable else "EXAMINE"
+        await self._client.need(name, "INBOX", sink=found.append)
+        self._client.protocol.state = base.SELECTED
+        validity = ""
+        for response in found:
+            if match := _VALIDITY.match(response.line):
+                validity = match[1].decode()
+            elif match := _EXISTS.fullmatch(response.line):
+                self._exists = int(match[1])
+        if not validity:
+            raise ServerError("the server gives its messages no lasting numbers (UIDVALIDITY)")
+        if self._exists > _MANY:
+            raise ServerError(f"the server claims {self._exists} messages")
+        return validity
+
+    async def listing(self, after: int) -> list[Listed]:
+        """Return UID and size of the messages with a UID above `after`."""
+        if not self._exists:
+            return []
+        sizes: dict[int, int] = {}
+
+        def take(response: Response) -> None:
+            items = fetched(response)
+            if items is None or b"UID" not in items or b"RFC822.SIZE" not in items:
+                return
+            sizes[number_of(items[b"UID"])] = number_of(items[b"RFC822.SIZE"])
+
+        responses = 2 * self._exists + 10_000
+        budget = Budget(total=200 * responses, responses=responses)
+        # `n:*` names the last message even if its UID is below n (RFC 3501 §6.4.8).
+        await self._client.need(
+            "FETCH", f"{after + 1}:*", "(UID RFC822.SIZE)", prefix="UID", budget=budget, sink=take
+        )
+        return [Listed(str(uid), sizes[uid]) for uid in sorted(sizes) if uid > after]
+
+    async def fetch(self, wanted: Sequence[Listed], limit: int) -> dict[str, bytes]:
+        """Return the mails by UID."""
+        keys = {int(one.key) for one in wanted}
+        mails: dict[str, bytes] = {}
+
+        def take(response: Response) -> None:
+            items = fetched(response)
+            if items is None or b"UID" not in items:
+                return
+            uid, body = number_of(items[b"UID"]), items.get(b"BODY[]")
+            if body is None or uid not in keys:
+                return
+            # Content comes as a literal; a list or a quoted string here is not a mail.
+            if not isinstance(body, bytes) or not response.literals:
+                raise WireError("a mail that is not a literal")
+            mails[str(uid)] = body
+
+        # Sizes are sometimes guessed by servers: a quarter more is believed.
+        total = sum(one.size for one in wanted)
+        budget = Budget(
+            literal=limit,
+            total=min(total + total // 4, len(wanted) * limit) + _MARGIN,
+            responses=len(wanted) + 10_000,
+        )
+        await self._client.need(
+            "FETCH", uid_set(keys), "(UID BODY.PEEK[])", prefix="UID", budget=budget, sink=take
+        )
+        return mails
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Flag and expunge exactly these."""
+        uids = sorted(map(int, keys))
+        for begin in range(0, len(uids), _AT_ONCE):
+            some = uid_set(uids[begin : begin + _AT_ONCE])
+            many = Budget(responses=50_000, total=10_000_000)
+            await self._client.need(
+                "STORE", some, "+FLAGS.SILENT", r"(\Deleted)", prefix="UID", budget=many
+            )
+            if "UIDPLUS" in self._client.protocol.capabilities:
+                await self._client.need("EXPUNGE", some, prefix="UID", budget=many)
+            elif await self._only_ours_flagged(set(uids[begin : begin + _AT_ONCE])):
+                await self._client.need("EXPUNGE", budget=many)
+
+    async def _only_ours_flagged(self, ours: set[int]) -> bool:
+        """Return whether EXPUNGE would remove nothing that somebody else has flagged."""
+        found: set[int] = set()
+
+        def take(response: Response) -> None:
+            if response.line.upper().startswith(b"* SEARCH"):
+                found.update(number_of(word) for word in response.line.split()[2:])
+
+        await self._client.need("SEARCH", "DELETED", prefix="UID", sink=take)
+        return found <= ours
+
+    async def finish(self) -> None:
+        """Log out; deletions were sure before."""
+        await self._client.run("LOGOUT")
+        self._client.close_now()
+
+    def close(self) -> None:
+        """Cut the connection."""
+        self._client.close_now()
+
+
+def uid_set(uids: Iterable[int]) -> str:
+    """Return the sequence set of exactly these UIDs."""
+    return ",".join(f"{a}:{b}" if b > a else str(a) for a, b in _runs(sorted(uids)))
+
+
+def _runs(uids: Sequence[int]) -> Iterator[tuple[int, int]]:
+    begin = end = uids[0]
+    for uid in uids[1:]:
+        if uid != end + 1:
+            yield begin, end
+            begin = uid
+        end = uid
+    yield begin, end

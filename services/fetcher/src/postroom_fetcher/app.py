@@ -1,0 +1,68 @@
+"""Where the fetcher is put together; the only place that names concrete classes."""
+
+from postroom_contract.streams import FETCHER_POLL, INTAKE
+from postroom_fetcher import config
+from postroom_fetcher.configured_mailboxes import FAMILIES, ConfiguredMailboxes
+from postroom_fetcher.handlers.chain import Chain
+from postroom_fetcher.handlers.checking import Checking
+from postroom_fetcher.handlers.reconciling import Reconciling
+from postroom_fetcher.nats import NatsIntake, NatsWork
+from postroom_fetcher.postgres import PostgresSeen
+from postroom_fetcher.servers import MailServers
+from postroom_runtime.bus import Bus
+from postroom_runtime.configuration import Configuration
+from postroom_runtime.consume import Consumer
+from postroom_runtime.postgres import Database
+from postroom_runtime.process import Process
+from postroom_runtime.sealing import open_sealed
+
+USER = "fetcher"
+STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "WORK", "DEAD", "KV_config")
+
+
+async def start(process: Process) -> None:
+    """Start the fetcher; returns when all its parts run."""
+    settings = config.read(process.settings)
+    bus = Bus.create(USER)
+    database = Database(settings.database_url, "fetch")
+    configuration = Configuration(bus, FAMILIES)
+    mailboxes = ConfiguredMailboxes(configuration)
+    work = NatsWork(bus)
+    checking = Checking(
+        MailServers(settings.patience),
+        NatsIntake(bus),
+        PostgresSeen(database),
+        lambda sealed: open_sealed(settings.keys, sealed),
+        process.clock,
+    )
+    chain = Chain(checking, mailboxes, work, process.clock)
+    reconciling = Reconciling(mailboxes, work, process.clock)
+    consumer = Consumer(bus, FETCHER_POLL, chain.on_job, concurrency=settings.connections)
+    process.health.add("broker", lambda: bus.trouble)
+    process.health.add("database", lambda: database.trouble)
+    process.health.add("configuration", lambda: configuration.trouble)
+    process.health.add("jobs", lambda: consumer.trouble)
+    process.health.add("schedules", lambda: reconciling.trouble)
+
+    async def stop() -> None:
+        chain.stop()
+        await consumer.stop()
+
+    process.on_stop(database.close)
+    process.on_stop(bus.close)
+    process.on_stop(stop)
+    process.spawn(database.run(), "database")
+    await bus.connect(process.settings, process.fail)
+    process.spawn(bus.watch(), "watchdog")
+    await bus.assert_streams_patiently(STREAMS)
+
+    def changed(key: str) -> None:
+        family, _, id_ = key.partition(".")
+        if family == "mailbox":
+            chain.on_change(id_)
+            reconciling.on_change(id_)
+
+    configuration.on_change(changed)
+    process.spawn(configuration.run(), "configuration")
+    process.spawn(reconciling.run(), "schedules")
+    process.spawn(consumer.run(), "jobs")

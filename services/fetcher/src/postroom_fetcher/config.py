@@ -1,0 +1,40 @@
+"""The fetcher's settings."""
+
+from collections.abc import Sequence
+
+import msgspec
+from nacl.public import PrivateKey
+
+from postroom_fetcher.connecting import Patience
+from postroom_runtime.errors import OperatorError
+from postroom_runtime.sealing import parse_private_keys
+from postroom_runtime.settings import Settings
+
+
+class FetcherConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once at start."""
+
+    database_url: str
+    keys: Sequence[PrivateKey]
+    connections: int
+    """Mailboxes that this process fetches from at once."""
+    patience: Patience
+
+
+def read(settings: Settings) -> FetcherConfig:
+    """Return the configuration; OperatorError names what is wrong."""
+    try:
+        keys = parse_private_keys(settings.text("FETCHER_KEY"))
+    except ValueError as error:
+        raise OperatorError(f"POSTROOM_FETCHER_KEY: {error}") from error
+    usual, number = Patience(), settings.number
+    return FetcherConfig(
+        database_url=settings.text("DATABASE_FETCH_URL"),
+        keys=keys,
+        connections=settings.integer("FETCHER_CONNECTIONS", 20, low=1, high=1_000),
+        patience=Patience(
+            connect=number("FETCHER_CONNECT_SECONDS", usual.connect, low=0.1),
+            login=number("FETCHER_LOGIN_SECONDS", usual.login, low=0.1),
+            command=number("FETCHER_COMMAND_SECONDS", usual.command, low=0.1),
+        ),
+    )

@@ -1,0 +1,206 @@
+"""One chain per mailbox: a job is done, the next is scheduled, and only then is it acked.
+
+Laws:
+1. A mailbox has a schedule or a job, never both for long; whoever holds the job makes the next
+   schedule, and reconciliation only what is missing (DESIGN §3).
+2. A check ends at once when its mailbox is changed or deleted, when we are told to stop, and when
+   this process was frozen so long that another may have the job.
+3. Every check that ends says so by an event.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+
+import structlog
+
+from postroom_contract.codec import ContractError, decode
+from postroom_contract.documents import MailboxDocument
+from postroom_contract.events import FetchState, MailboxChecked
+from postroom_contract.ids import derived_id
+from postroom_contract.work import PollJob
+from postroom_fetcher.domain.pauses import next_check
+from postroom_fetcher.handlers.checking import Checking, Tally
+from postroom_fetcher.ports import Mailboxes, OvertakenError, ServerError, Work
+from postroom_runtime.clock import Clock
+from postroom_runtime.consume import Delivered
+from postroom_runtime.errors import DroppedError, NotYetError, UnavailableError
+from postroom_runtime.messages import FullError
+
+FROZEN_SECONDS = 14.0
+"""The broker gives a job to somebody else after 20."""
+LONGEST_CHECK = 1_800.0
+_MAILBOX = 5
+"""Where it stands in `postroom.v1.work.poll.<account>.<mailbox>`."""
+
+
+class _Changed(Exception):  # noqa: N818 - not an error
+    """The mailbox's document has changed."""
+
+
+class Chain:
+    """Handles the jobs."""
+
+    def __init__(
+        self,
+        checking: Checking,
+        mailboxes: Mailboxes,
+        work: Work,
+        clock: Clock,
+        chance: Callable[[], float] = random.random,
+        longest: float = LONGEST_CHECK,
+    ) -> None:
+        self._checking = checking
+        self._mailboxes = mailboxes
+        self._work = work
+        self._clock = clock
+        self._chance = chance
+        self._longest = longest
+        self._running: dict[str, tuple[MailboxDocument, asyncio.Event]] = {}
+        self._stopping = asyncio.Event()
+        self._log = structlog.get_logger()
+
+    def stop(self) -> None:
+        """End all checks; their jobs go back."""
+        self._stopping.set()
+
+    def on_change(self, mailbox: str) -> None:
+        """End the check of a mailbox whose document says something else by now."""
+        running = self._running.get(mailbox)
+        if running is not None and not _same(running[0], self._mailboxes.mailbox(mailbox)):
+            running[1].set()
+
+    async def on_job(self, delivered: Delivered) -> None:
+        """Check the mailbox and schedule the next check."""
+        id_ = delivered.subject.split(".")[_MAILBOX]
+        try:
+            job = decode(delivered.data, PollJob)
+        except ContractError:
+            job = PollJob(reason="asked")  # of a version of ours to come: check, it does no harm
+        while True:
+            mailbox = self._fetchable(id_, job)
+            if mailbox is None:
+                return
+            with contextlib.suppress(_Changed):
+                await self._check(mailbox, job, delivered)
+                return
+
+    def _fetchable(self, id_: str, job: PollJob) -> MailboxDocument | None:
+        mailbox = self._mailboxes.mailbox(id_)
+        if mailbox is None and not self._mailboxes.knows():
+            raise NotYetError("the configuration is not in step yet", 2.0)
+        if mailbox is None or not mailbox.active or mailbox.source == "smtp":
+            return None
+        by_hand = mailbox.fetch is None or mailbox.fetch.interval_minutes <= 0
+        return None if by_hand and job.reason == "interval" else mailbox
+
+    async def _check(self, mailbox: MailboxDocument, job: PollJob, delivered: Delivered) -> None:
+        tally = Tally(transaction=self._clock.new_id("txn"))
+        state: FetchState = "idle"
+        error: str | None = None
+        try:
+            async with asyncio.timeout(self._longest):
+                await self._guarded(mailbox, tally)
+        except ServerError as fault:
+            state, error = fault.state, str(fault)
+        except OvertakenError as overtaken:
+            self._log.info("overtaken", mailbox=mailbox.id, reason=str(overtaken))
+        except TimeoutError:
+            error = f"longer than {self._longest:g} s; the rest comes with the next check"
+            state = "idle" if tally.stored else "trouble"
+        except FullError:
+            state, error = "trouble", "our own store is full: nothing can be received"
+        except (_Changed, UnavailableError, DroppedError):
+            raise
+        except Exception:  # noqa: BLE001 - one mailbox's trouble must not end its chain; logged whole
+            self._log.exception("a check failed", mailbox=mailbox.id)
+            state, error = "trouble", "an error of ours; the log has it"
+        await self._conclude(mailbox, job, delivered, tally, state, error)
+
+    async def _guarded(self, mailbox: MailboxDocument, tally: Tally) -> None:
+        """Check until done, or until something says that it must not go on."""
+        changed = asyncio.Event()
+        self._running[mailbox.id] = (mailbox, changed)
+        address = self._mailboxes.address(mailbox.id)
+        check = asyncio.create_task(self._checking.check(mailbox, address, tally))
+        ends = {
+            asyncio.create_task(changed.wait()): _Changed(),
+            asyncio.create_task(self._stopping.wait()): UnavailableError("stopping"),
+            asyncio.create_task(_until_frozen()): DroppedError("this process was frozen"),
+        }
+        try:
+            await asyncio.wait({check, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            for task, error in ends.items():
+                if task.done():
+                    raise error
+            await check
+        finally:
+            for task in (check, *ends):
+                task.cancel()
+            await asyncio.gather(check, *ends, return_exceptions=True)
+            self._running.pop(mailbox.id, None)
+
+    async def _conclude(
+        self,
+        mailbox: MailboxDocument,
+        job: PollJob,
+        delivered: Delivered,
+        tally: Tally,
+        state: FetchState,
+        error: str | None,
+    ) -> None:
+        failures = job.failures + 1 if state != "idle" else 0
+        interval = mailbox.fetch.interval_minutes if mailbox.fetch else 0
+        pause = next_check(state, failures, interval, self._chance())
+        when = self._clock.after(pause) if pause is not None else None
+        await self._work.tell(
+            MailboxChecked(
+                id=_event_id(delivered),
+                time=self._clock.now(),
+                account=mailbox.account,
+                scope=mailbox.id,
+                about=mailbox.id,
+                source="fetcher",
+                correlation=tally.transaction,
+                causation=tally.transaction,
+                found=tally.found,
+                stored=tally.stored,
+                skipped=tuple(tally.skipped),
+                error=error,
+                state=state,
+                next_check_at=when,
+            )
+        )
+        if when is not None:
+            await self._work.schedule(mailbox, when, failures=failures, holding=True)
+        self._log.info(
+            "mailbox checked", mailbox=mailbox.id, state=state, found=tally.found,
+            stored=tally.stored, error=error,
+        )  # fmt: skip
+
+
+def _event_id(delivered: Delivered) -> str:
+    """Return the same id for the same job; sequences begin anew when WORK is made anew."""
+    when = delivered.stored_at.isoformat()
+    return derived_id("evt", "mailbox.checked", delivered.subject, str(delivered.sequence), when)
+
+
+def _same(before: MailboxDocument, now: MailboxDocument | None) -> bool:
+    """Return whether a running check need not care about the change."""
+    if now is None:
+        return False
+    fields = ("source", "active", "fetch", "max_message_bytes", "account")
+    return all(getattr(before, name) == getattr(now, name) for name in fields)
+
+
+async def _until_frozen() -> None:
+    """Return when this process got no time for so long that its jobs are somebody else's."""
+    before = time.monotonic()
+    while True:
+        await asyncio.sleep(1.0)
+        now = time.monotonic()
+        if now - before > FROZEN_SECONDS:
+            return
+        before = now

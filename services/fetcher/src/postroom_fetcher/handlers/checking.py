@@ -1,0 +1,260 @@
+"""One check of one mailbox: list, fetch, keep, delete.
+
+Laws:
+1. Messages are dealt with in the server's order; the cursor never passes one that is neither
+   stored, nor left there with a reason, nor gone from the server.
+2. Deleted on the server is only what the committed cursor says is stored.
+3. The password is opened last and only for what it was sealed with.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from postroom_contract.codec import envelope_to_header
+from postroom_contract.documents import AddressDocument, FetchSource, MailboxDocument
+from postroom_contract.events import SkippedMail
+from postroom_contract.ids import short_hash
+from postroom_fetcher.domain import cursor as cursors
+from postroom_fetcher.domain import intake, plan
+from postroom_fetcher.domain.cursor import Entry
+from postroom_fetcher.domain.plan import Listed
+from postroom_fetcher.domain.secret import mismatches
+from postroom_fetcher.handlers.keeping import Keeping, Kept
+from postroom_fetcher.ports import (
+    ForbiddenError,
+    Intake,
+    Protocol,
+    Seen,
+    ServerError,
+    Servers,
+    Session,
+)
+from postroom_runtime.clock import Clock
+from postroom_runtime.errors import RefusedError
+from postroom_runtime.sealing import SealedSecret
+
+SHOWN = 100
+Open = Callable[[str], SealedSecret]
+
+
+class Tally(msgspec.Struct):
+    """What a check has come to so far; true also when it breaks off."""
+
+    found: int = 0
+    stored: int = 0
+    skipped: list[SkippedMail] = msgspec.field(default_factory=list)
+    transaction: str = ""
+
+
+class Checking:
+    """Checks mailboxes; knows nothing of schedules."""
+
+    def __init__(
+        self, servers: Servers, intake_: Intake, seen: Seen, open_secret: Open, clock: Clock
+    ) -> None:
+        self._servers = servers
+        self._intake = intake_
+        self._seen = seen
+        self._open = open_secret
+        self._clock = clock
+
+    async def check(
+        self, mailbox: MailboxDocument, address: AddressDocument | None, tally: Tally
+    ) -> None:
+        """Fetch what is new and count it in `tally`.
+
+        ServerError says what is wrong at the other end, UnavailableError at ours; OvertakenError:
+        another worker is at it.
+        """
+        source = mailbox.fetch
+        if source is None or mailbox.source == "smtp":
+            raise ForbiddenError("the mailbox has no server to fetch from")
+        protocol: Protocol = mailbox.source
+        keeping = Keeping(
+            self._intake,
+            self._seen,
+            self._clock,
+            mailbox,
+            protocol,
+            delete_after=source.delete_after,
+        )
+        await keeping.begin()
+        session = await self._servers.open(
+            protocol, source, self._password(mailbox, source), writable=source.delete_after
+        )
+        try:
+            one = _One(self, mailbox, source, address, protocol, keeping, session, tally)
+            await one.run()
+        finally:
+            session.close()
+
+    def _password(self, mailbox: MailboxDocument, source: FetchSource) -> str:
+        try:
+            secret = self._open(source.sealed_password)
+        except RefusedError as error:
+            raise ForbiddenError(str(error)) from error
+        if wrong := mismatches(secret, mailbox):
+            raise ForbiddenError(
+                f"the stored password was given for another {', '.join(wrong)}: enter it again"
+            )
+        return secret.password
+
+    def kept(self, one: "_One", listed: Listed, raw: bytes) -> Kept:
+        """Return a mail as it is stored."""
+        id_ = intake.mail_id(
+            one.protocol, one.mailbox.id, one.keeping.cursor.uidvalidity, listed.key
+        )
+        envelope = intake.envelope(
+            raw,
+            one.mailbox,
+            one.address,
+            id_=id_,
+            protocol=one.protocol,
+            login=one.source.login,
+            transaction=one.tally.transaction,
+            received_at=self._clock.now(),
+        )
+        publication = self._intake.mail(envelope_to_header(envelope), id_, one.mailbox, raw)
+        entry = Entry(
+            key=listed.key, mail=id_, sha256=envelope.sha256, size=len(raw), state="stored"
+        )
+        return Kept(entry, publication)
+
+    async def known_before(self, one: "_One", kept: Sequence[Kept]) -> list[Kept]:
+        """Return the same without the mails that an earlier UIDVALIDITY had brought already."""
+        cursor = one.keeping.cursor
+        candidates = {
+            k.entry.key for k in kept if cursors.may_be_known(cursor, k.entry.key, one.protocol)
+        }
+        hashes = [k.entry.sha256 for k in kept if k.entry.key in candidates]
+        if not hashes:
+            return list(kept)
+        spare = dict(await self._seen.spare(one.mailbox.id, cursor.uidvalidity, hashes))
+        result: list[Kept] = []
+        for k in kept:
+            known = k.mail is not None and k.entry.key in candidates
+            if known and spare.get(k.entry.sha256, 0) > 0:
+                spare[k.entry.sha256] -= 1
+                reason = "known by its content from before the numbers changed"
+                result.append(Kept(msgspec.structs.replace(k.entry, reason=reason)))
+            else:
+                result.append(k)
+        return result
+
+
+class _One:
+    """One check, from the open session on."""
+
+    def __init__(
+        self,
+        checking: Checking,
+        mailbox: MailboxDocument,
+        source: FetchSource,
+        address: AddressDocument | None,
+        protocol: Protocol,
+        keeping: Keeping,
+        session: Session,
+        tally: Tally,
+    ) -> None:
+        self.checking = checking
+        self.mailbox = mailbox
+        self.source = source
+        self.address = address
+        self.protocol: Protocol = protocol
+        self.keeping = keeping
+        self.session = session
+        self.tally = tally
+        self._log = structlog.get_logger().bind(mailbox=mailbox.id)
+        self._limit = plan.size_limit(mailbox, source)
+
+    async def run(self) -> None:
+        """Do all of it."""
+        new = await self._list()
+        await self._delete(self.keeping.cursor.to_delete)
+        faults = self.keeping.cursor.faults
+        planned = plan.plan(
+            new, limit=self._limit, max_messages=self.source.max_messages, faults=faults
+        )
+        self.tally.found = planned.found
+        removed = list(self.keeping.cursor.to_delete) if self.source.delete_after else []
+        for portion in plan.portions(planned.steps, careful=faults > 0):
+            for kept in await self._portion(portion):
+                if kept.entry.state == "stored":
+                    removed.append(kept.entry.key)
+        await self.session.finish()
+        if self.source.delete_after and removed:
+            await self.keeping.deleted(removed)
+
+    async def _list(self) -> list[Listed]:
+        validity = await self.session.folder()
+        before = self.keeping.cursor
+        cursor = cursors.begun(before, _origin(self.protocol, self.source), validity)
+        waiting = [int(key) - 1 for key in cursor.to_delete] if self.protocol == "imap" else []
+        present = await self.session.listing(min([cursor.uid, *waiting]))
+        keys = [one.key for one in present]
+        if cursor is not before:
+            self._log.info("messages are numbered anew; known contents are not stored again")
+            cursor = cursors.moved(cursor, keys, self.protocol)
+        self.keeping.cursor = cursor = cursors.listed(cursor, keys, self.protocol)
+        return [one for one in present if cursors.is_new(cursor, one.key, self.protocol)]
+
+    async def _portion(self, steps: Sequence[tuple[Listed, str]]) -> list[Kept]:
+        """Fetch, keep and delete one portion; return what was kept."""
+        wanted = [listed for listed, reason in steps if not reason]
+        try:
+            mails = await self.session.fetch(wanted, self._limit) if wanted else {}
+            missing = {one.key for one in wanted if one.key not in mails}
+            stuck = await self._still_there(missing)
+        except ServerError:
+            await self.keeping.fault()
+            raise
+        kept: list[Kept] = []
+        for listed, reason in steps:
+            if listed.key in stuck:
+                break
+            if reason:
+                kept.append(Kept(self._skipped(listed, reason)))
+            elif listed.key in mails:
+                kept.append(self.checking.kept(self, listed, mails.pop(listed.key)))
+        if kept:
+            kept = await self.checking.known_before(self, kept)
+            await self.keeping.keep(kept)
+            self._count(kept)
+            await self._delete([one.entry.key for one in kept if one.entry.state == "stored"])
+        if stuck:
+            await self.keeping.fault()
+            raise ServerError("the server lists a message but does not hand it out")
+        return kept
+
+    async def _still_there(self, keys: set[str]) -> set[str]:
+        """Return those that the server still lists, though it did not hand them out."""
+        if not keys:
+            return set()
+        after = min(map(int, keys)) - 1 if self.protocol == "imap" else 0
+        return keys & {one.key for one in await self.session.listing(after)}
+
+    async def _delete(self, keys: Sequence[str]) -> None:
+        if self.source.delete_after and keys:
+            await self.session.delete(keys)
+
+    def _skipped(self, listed: Listed, reason: str) -> Entry:
+        id_ = intake.mail_id(
+            self.protocol, self.mailbox.id, self.keeping.cursor.uidvalidity, listed.key
+        )
+        return Entry(
+            key=listed.key, mail=id_, sha256="", size=listed.size, state="skipped", reason=reason
+        )
+
+    def _count(self, kept: Sequence[Kept]) -> None:
+        self.tally.stored += sum(one.mail is not None for one in kept)
+        for one in kept:
+            if one.entry.state == "skipped" and len(self.tally.skipped) < SHOWN:
+                self.tally.skipped.append(
+                    SkippedMail(key=one.entry.key, size=one.entry.size, reason=one.entry.reason)
+                )
+
+
+def _origin(protocol: Protocol, source: FetchSource) -> str:
+    return short_hash(protocol, source.host.lower(), source.login)

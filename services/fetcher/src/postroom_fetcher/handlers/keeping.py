@@ -1,0 +1,134 @@
+"""Where fetched mails and the cursor go: one batch, fenced.
+
+Laws:
+1. A batch and its cursor are stored together or not at all, and only while the cursor is the one
+   that was read: a worker that was thought dead stores nothing.
+2. No answer means "not known": the cursor is read again and says what happened.
+3. The ledger has been told of a batch before the next one goes in.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from postroom_contract.documents import MailboxDocument
+from postroom_fetcher.domain import cursor as cursors
+from postroom_fetcher.domain.cursor import Cursor, Entry
+from postroom_fetcher.ports import Intake, OvertakenError, Place, Protocol, Seen
+from postroom_runtime.clock import Clock
+from postroom_runtime.errors import UnavailableError
+from postroom_runtime.messages import FullError, KnownError, Publication
+
+TRIES = 12
+PAUSE = 0.5
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What was done about one message, and the mail to store if there is one."""
+
+    entry: Entry
+    mail: Publication | None = None
+
+
+class Keeping:
+    """One mailbox's cursor during one check."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        seen: Seen,
+        clock: Clock,
+        mailbox: MailboxDocument,
+        protocol: Protocol,
+        *,
+        delete_after: bool,
+    ) -> None:
+        self._intake = intake
+        self._seen = seen
+        self._clock = clock
+        self._mailbox = mailbox
+        self._protocol: Protocol = protocol
+        self._delete_after = delete_after
+        self.cursor = Cursor()
+        self._sequence = 0
+
+    async def begin(self) -> None:
+        """Read the cursor; where the broker has lost it, the ledger's copy goes on."""
+        place = await self._intake.place(self._mailbox)
+        self.cursor, self._sequence = place.cursor, place.sequence
+        if place.sequence:
+            await self._seen.follow(self._mailbox, place.cursor)
+        else:
+            self.cursor = await self._seen.recover(self._mailbox.id) or Cursor()
+
+    async def keep(self, kept: Sequence[Kept]) -> None:
+        """Store the mails and go on behind these messages; OvertakenError: somebody else did."""
+        try:
+            await self._commit(_mails(kept), self._advanced(kept))
+        except KnownError:
+            # The broker has one of them already (its cursor was lost), and does not say which.
+            for one in kept:
+                try:
+                    await self._commit(_mails([one]), self._advanced([one]))
+                except KnownError:
+                    await self._commit([], self._advanced([one]))
+
+    async def fault(self) -> None:
+        """Remember that the next message could not be had."""
+        await self._commit([], cursors.faulted(self.cursor, self._writer()))
+
+    async def deleted(self, keys: Sequence[str]) -> None:
+        """Tell the ledger that these are deleted on the server."""
+        await self._seen.deleted(self._mailbox.id, self.cursor.uidvalidity, keys)
+
+    def _advanced(self, kept: Sequence[Kept]) -> Cursor:
+        return cursors.advanced(
+            self.cursor,
+            [one.entry for one in kept],
+            self._protocol,
+            delete_after=self._delete_after,
+            writer=self._writer(),
+        )
+
+    def _writer(self) -> str:
+        return self._clock.new_id("txn")
+
+    async def _commit(self, mails: Sequence[Publication], new: Cursor) -> None:
+        for number in range(TRIES):
+            place = await self._attempt(mails, new)
+            if place is not None:
+                self.cursor, self._sequence = place.cursor, place.sequence
+                await self._seen.follow(self._mailbox, self.cursor)
+                return
+            # A pause of the machine's, not of the schedule's: unscaled.
+            await asyncio.sleep(PAUSE * min(number + 1, 6))
+        raise UnavailableError("the broker does not say whether mails are stored")
+
+    async def _attempt(self, mails: Sequence[Publication], new: Cursor) -> Place | None:
+        """Return the new place, or None when it is not known; then it may be tried again."""
+        overtaken = False
+        try:
+            sequence = await self._intake.commit(self._mailbox, mails, new, self._sequence)
+            return Place(new, sequence)
+        except FullError:
+            raise
+        except OvertakenError:
+            overtaken = True
+        except UnavailableError:
+            pass
+        try:
+            place = await self._intake.place(self._mailbox)
+        except UnavailableError:
+            if overtaken:
+                raise
+            return None
+        if place.cursor.writer == new.writer:
+            return place
+        if overtaken or place.sequence != self._sequence:
+            raise OvertakenError("another worker has fetched from this mailbox meanwhile")
+        return None
+
+
+def _mails(kept: Sequence[Kept]) -> list[Publication]:
+    return [one.mail for one in kept if one.mail is not None]

@@ -1,0 +1,159 @@
+"""What the handlers need from outside."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar, Literal
+from typing import Protocol as Port
+
+import msgspec
+
+from postroom_contract.documents import AddressDocument, FetchSource, MailboxDocument
+from postroom_contract.events import FetchState, MailboxChecked
+from postroom_fetcher.domain.cursor import Cursor
+from postroom_fetcher.domain.plan import Listed
+from postroom_runtime.errors import PostroomError
+from postroom_runtime.messages import Publication
+
+Protocol = Literal["imap", "pop3"]
+
+
+class ServerError(PostroomError):
+    """The mail server is at fault; the text is fit for people and has no password in it."""
+
+    state: ClassVar[FetchState] = "trouble"
+
+
+class SignInError(ServerError):
+    """It does not let us in; trying again soon may lock the owner out."""
+
+    state = "auth_failed"
+
+
+class UnreachableError(ServerError):
+    """It cannot be reached, or not as securely as it must be; trying again later helps."""
+
+    state = "unreachable"
+
+
+class ForbiddenError(ServerError):
+    """We do not even try: the settings must be changed first."""
+
+    state = "refused"
+
+
+class OvertakenError(PostroomError):
+    """Another worker has moved this mailbox's cursor: what we hold is old."""
+
+
+class Session(Port):
+    """A connection to a mail server, signed in. Any error means that it is of no more use.
+
+    Each call ends within its deadline, with ServerError if need be.
+    """
+
+    async def folder(self) -> str:
+        """Open the folder; return its UIDVALIDITY (POP3: an empty text)."""
+
+    async def listing(self, after: int) -> list[Listed]:
+        """Return the messages (IMAP: of a UID above `after`), each key once, in order."""
+
+    async def fetch(self, wanted: Sequence[Listed], limit: int) -> dict[str, bytes]:
+        """Return the mails by key. What has vanished is missing; none is larger than `limit`."""
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete these, at the latest with `finish`."""
+
+    async def finish(self) -> None:
+        """Say goodbye; only when this returns, deletions are sure."""
+
+    def close(self) -> None:
+        """Cut the connection, whatever its state."""
+
+
+class Servers(Port):
+    """The way to other people's mail servers."""
+
+    async def open(
+        self, protocol: Protocol, source: FetchSource, password: str, *, writable: bool
+    ) -> Session:
+        """Connect, encrypt as the source says and sign in; ServerError says what went wrong."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A cursor and where it lies; sequence 0: there is none yet."""
+
+    cursor: Cursor
+    sequence: int
+
+
+class Intake(Port):
+    """The broker's stream of mails, with the cursors in it."""
+
+    async def place(self, mailbox: MailboxDocument) -> Place:
+        """Return the cursor; UnavailableError without an answer."""
+
+    async def commit(
+        self, mailbox: MailboxDocument, mails: Sequence[Publication], cursor: Cursor, sequence: int
+    ) -> int:
+        """Store mails and cursor at once, if the cursor still lies at `sequence`.
+
+        Return where it lies now. OvertakenError: it does not. KnownError: one of the mails is
+        there already. FullError: no room.
+        """
+
+    def mail(
+        self, envelope_header: str, id_: str, mailbox: MailboxDocument, raw: bytes
+    ) -> Publication:
+        """Return the publication of one mail."""
+
+
+class Seen(Port):
+    """The ledger: per message what became of it. It follows the intake; repeating is harmless."""
+
+    async def follow(self, mailbox: MailboxDocument, cursor: Cursor) -> None:
+        """Write down what the cursor's last batch did, and the cursor itself."""
+
+    async def recover(self, mailbox: str) -> Cursor | None:
+        """Return the cursor as it was last written down."""
+
+    async def spare(
+        self, mailbox: str, uidvalidity: str, hashes: Sequence[str]
+    ) -> Mapping[str, int]:
+        """Return how many more mails of each content other UIDVALIDITYs had than this one has."""
+
+    async def deleted(self, mailbox: str, uidvalidity: str, keys: Sequence[str]) -> None:
+        """Write down that these were deleted on the server."""
+
+
+class Mailboxes(Port):
+    """The configuration. Answers come from memory."""
+
+    def mailbox(self, id_: str) -> MailboxDocument | None:
+        """Return the mailbox, or None when there is none that can be read."""
+
+    def address(self, mailbox: str) -> AddressDocument | None:
+        """Return its first address, if it has one."""
+
+    def polled(self) -> list[MailboxDocument]:
+        """Return the active mailboxes that are to be fetched from by interval."""
+
+    def knows(self) -> bool:
+        """Return whether "not found" means "does not exist"."""
+
+
+class Work(Port):
+    """The jobs and schedules on the broker, and what is told about them."""
+
+    async def existing(self) -> set[str]:
+        """Return the ids of the mailboxes that have a job or a schedule."""
+
+    async def schedule(
+        self, mailbox: MailboxDocument, when: datetime, *, failures: int, holding: bool
+    ) -> bool:
+        """Let a job come at `when`, instead of the schedule that is there.
+
+        `holding`: we hold its job now. Otherwise False says that a job exists, and nothing is done.
+        """
+
+    async def tell(self, event: MailboxChecked) -> None:
+        """Publish the event."""

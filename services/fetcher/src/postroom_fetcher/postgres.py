@@ -1,0 +1,86 @@
+"""The schema `fetch`. Ports: Seen."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from postroom_contract.documents import MailboxDocument
+from postroom_fetcher.domain.cursor import Cursor
+from postroom_fetcher.domain.intake import FOLDER
+from postroom_runtime.postgres import Database
+
+_FOLLOWED = "SELECT (document->>'serial')::bigint FROM progress WHERE mailbox = $1"
+_PROGRESS = """
+    INSERT INTO progress (mailbox, account, document) VALUES ($1, $2, $3::jsonb)
+    ON CONFLICT (mailbox) DO UPDATE
+    SET account = excluded.account, document = excluded.document, at = now()
+"""
+_SEEN = """
+    INSERT INTO seen (mailbox, folder, uidvalidity, key, mail, sha256, size, state, reason)
+    SELECT $1, $2, $3, * FROM unnest(
+        $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[])
+    ON CONFLICT (mailbox, folder, uidvalidity, key) DO NOTHING
+"""
+_SPARE = """
+    -- A row with a reason was itself only recognised: each stored mail counts once.
+    SELECT sha256, count(*) FILTER (WHERE uidvalidity <> $3 AND reason = '')
+                 - count(*) FILTER (WHERE uidvalidity = $3) AS spare
+    FROM seen WHERE mailbox = $1 AND folder = $2 AND sha256 = ANY($4::text[]) AND state <> 'skipped'
+    GROUP BY sha256
+"""
+_DELETED = """
+    UPDATE seen SET state = 'deleted', at = now()
+    WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3 AND key = ANY($4::text[])
+      AND state = 'stored'
+"""
+
+
+class PostgresSeen:
+    """The ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def follow(self, mailbox: MailboxDocument, cursor: Cursor) -> None:
+        """Write down what the cursor's last batch did, and the cursor itself."""
+        async with self._database.transaction() as connection:
+            serial = await connection.fetchval(_FOLLOWED, mailbox.id)
+            if serial == cursor.serial:
+                return
+            last = cursor.last
+            if last:
+                await connection.execute(
+                    _SEEN,
+                    mailbox.id,
+                    FOLDER,
+                    cursor.uidvalidity,
+                    [one.key for one in last],
+                    [one.mail for one in last],
+                    [one.sha256 for one in last],
+                    [one.size for one in last],
+                    [one.state for one in last],
+                    [one.reason for one in last],
+                )
+            document = msgspec.json.encode(cursor).decode()
+            await connection.execute(_PROGRESS, mailbox.id, mailbox.account, document)
+
+    async def recover(self, mailbox: str) -> Cursor | None:
+        """Return the cursor as it was last written down."""
+        async with self._database.transaction() as connection:
+            text = await connection.fetchval(
+                "SELECT document::text FROM progress WHERE mailbox = $1", mailbox
+            )
+        return msgspec.json.decode(text, type=Cursor) if text else None
+
+    async def spare(
+        self, mailbox: str, uidvalidity: str, hashes: Sequence[str]
+    ) -> Mapping[str, int]:
+        """Return how many more mails of each content other UIDVALIDITYs had than this one has."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_SPARE, mailbox, FOLDER, uidvalidity, list(hashes))
+        return {row["sha256"]: row["spare"] for row in rows}
+
+    async def deleted(self, mailbox: str, uidvalidity: str, keys: Sequence[str]) -> None:
+        """Write down that these were deleted on the server."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_DELETED, mailbox, FOLDER, uidvalidity, list(keys))
