@@ -1,0 +1,48 @@
+"""The api's settings, each with where it is used."""
+
+import msgspec
+
+from postroom_runtime.errors import OperatorError
+from postroom_runtime.settings import Settings
+
+
+class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once at start."""
+
+    app_url: str
+    worker_url: str
+    http_host: str
+    http_port: int
+    base_url: str
+    """How browsers and mails reach the console; without a trailing slash."""
+    admin_email: str
+    admin_password: str | None
+    tokens: tuple[str, ...]
+    """Bootstrap tokens: the one that was asked for, and that of the command on this machine."""
+    fetcher_public_key: str
+    """What passwords for other servers are sealed to; only the fetcher can open them."""
+    relay: str | None
+    """Shown on the pages only; smtp does the relaying."""
+
+
+def read(settings: Settings) -> ApiConfig:
+    """Return the configuration; OperatorError names what is wrong."""
+    host = settings.text("HTTP_HOST", "127.0.0.1")
+    port = settings.integer("HTTP_PORT", 8080, low=1, high=65_535)
+    base_url = settings.text("BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
+    if not base_url.startswith(("http://", "https://")):
+        raise OperatorError(f"POSTROOM_BASE_URL={base_url!r} must begin with http:// or https://")
+    return ApiConfig(
+        app_url=settings.text("DATABASE_APP_URL"),
+        worker_url=settings.text("DATABASE_WORKER_URL"),
+        http_host=host,
+        http_port=port,
+        base_url=base_url,
+        admin_email=settings.text("ADMIN_EMAIL", "admin@postroom.local").strip().lower(),
+        admin_password=settings.optional("ADMIN_PASSWORD"),
+        tokens=tuple(
+            token for name in ("ADMIN_TOKEN", "COMMAND_TOKEN") if (token := settings.optional(name))
+        ),
+        fetcher_public_key=settings.text("FETCHER_PUBLIC_KEY"),
+        relay=settings.optional("RELAY"),
+    )

@@ -1,0 +1,26 @@
+"""Opaque keyset cursors."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+
+
+class CursorError(ValueError):
+    """The cursor was not made by us."""
+
+
+def encode(*parts: str | int | datetime) -> str:
+    """Return a cursor from the sort key of the last row."""
+    plain = [part.isoformat() if isinstance(part, datetime) else part for part in parts]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode("ascii").rstrip("=")
+
+
+def decode_time_and_id(cursor: str) -> tuple[datetime, str]:
+    """Return (time, id) of a cursor; CursorError when it is none of ours."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        moment, row = json.loads(base64.urlsafe_b64decode(padded))
+        return datetime.fromisoformat(moment), str(row)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise CursorError("this cursor was not made by this server") from error

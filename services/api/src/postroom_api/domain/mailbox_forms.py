@@ -1,0 +1,101 @@
+"""A mailbox as a form, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
+
+
+class MailboxForm(msgspec.Struct):
+    """The fields as a browser has them; numbers are text, 0 and empty mean the same."""
+
+    name: str = ""
+    description: str = ""
+    active: bool = True
+    addresses: str = ""
+    host: str = ""
+    port: str = ""
+    tls: str = "implicit"
+    verify: bool = True
+    login: str = ""
+    password: str = ""
+    apop: bool = False
+    interval_minutes: str = ""
+    delete_after: bool = False
+    max_messages: str = ""
+    max_message_kb: str = ""
+    keep_days: str = ""
+
+
+class FormError(ValueError):
+    """The form cannot be understood; the text is for the person who filled it in."""
+
+
+_FLAGS = ("active", "verify", "apop", "delete_after")
+_NUMBERS = ("max_messages", "max_message_kb", "keep_days")
+
+
+def read(fields: Mapping[str, str]) -> MailboxForm:
+    """Return the form; an unchecked box is not sent, so it is off."""
+    form = MailboxForm()
+    for name in form.__struct_fields__:
+        if name in _FLAGS:
+            setattr(form, name, bool(fields.get(name)))
+        else:
+            setattr(form, name, fields.get(name, "").strip())
+    form.password = fields.get("password", "")
+    return form
+
+
+def to_form(mailbox: Mailbox) -> MailboxForm:
+    """Return the form that shows a mailbox; never a password."""
+    source, limits = mailbox.source, mailbox.limits
+    return MailboxForm(
+        name=mailbox.name,
+        description=mailbox.description,
+        active=mailbox.active,
+        addresses="\n".join(source.addresses),
+        host=source.host,
+        port=str(source.port or ""),
+        tls=source.tls,
+        verify=source.verify,
+        login=source.login,
+        apop=source.apop,
+        interval_minutes=str(source.interval_minutes or ""),
+        delete_after=source.delete_after,
+        max_messages=str(limits.max_messages or ""),
+        max_message_kb=str(limits.max_message_kb or ""),
+        keep_days=str(limits.keep_days or ""),
+    )
+
+
+def settings_of(form: MailboxForm, kind: str) -> MailboxSettings:
+    """Return the settings; FormError names the field that is no number or too long."""
+    source: dict[str, Any] = {
+        "type": kind,
+        "addresses": form.addresses.split(),
+        "host": form.host,
+        "port": form.port or 0,
+        "tls": form.tls,
+        "verify": form.verify,
+        "login": form.login,
+        "password": form.password or None,
+        "apop": form.apop,
+        "interval_minutes": form.interval_minutes or 0,
+        "delete_after": form.delete_after,
+    }
+    plain = {
+        "name": form.name,
+        "description": form.description,
+        "active": form.active,
+        "source": source,
+        "limits": {name: getattr(form, name) or 0 for name in _NUMBERS},
+    }
+    try:
+        return msgspec.convert(plain, type=MailboxSettings, strict=False)
+    except msgspec.ValidationError as error:
+        words, _, place = str(error).partition(" - at ")
+        field = place.strip("`").rpartition(".")[2].replace("_", " ")
+        raise FormError(f"{field}: {words}") from error

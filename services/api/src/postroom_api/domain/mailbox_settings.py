@@ -1,0 +1,197 @@
+"""What a mailbox may be set to, what must be said with it, and what one should be warned of.
+
+Law: a stored password is for one host, port, login and way of encryption. A change of any of these,
+or of verification, asks for the password again; without it the change is refused.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from postroom_contract.events import SkippedMail
+
+Type = Literal["smtp", "pop3", "imap"]
+Tls = Literal["none", "starttls", "implicit"]
+PORTS: Final[dict[tuple[str, str], int]] = {
+    ("imap", "implicit"): 993,
+    ("imap", "starttls"): 143,
+    ("imap", "none"): 143,
+    ("pop3", "implicit"): 995,
+    ("pop3", "starttls"): 110,
+    ("pop3", "none"): 110,
+}
+BOUND: Final = ("type", "host", "port", "login", "tls", "verify")
+"""What the password is sealed together with."""
+SECRET_MASK: Final = "•"  # noqa: S105 - what masks are made of
+
+Text = Annotated[str, msgspec.Meta(max_length=254)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the mail comes from; what does not apply to the type is ignored."""
+
+    type: Type
+    addresses: list[Text] = []
+    """smtp: the addresses whose mail it takes."""
+    host: Text = ""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    """0 = the usual port of type and TLS mode."""
+    tls: Tls = "implicit"
+    verify: bool = True
+    login: Text = ""
+    password: Annotated[str, msgspec.Meta(max_length=1_000)] | None = None
+    """Write-only; None = as it is."""
+    apop: bool = False
+    interval_minutes: Count = 0
+    """0 = only by hand."""
+    delete_after: bool = False
+    ca: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
+
+
+class MailboxLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """0 = no limit of its own."""
+
+    max_messages: Count = 0
+    max_message_kb: Count = 0
+    keep_days: Count = 0
+
+
+class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A mailbox as it is made or changed."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    source: Source
+    kind: Literal["system", "user"] = "system"
+    description: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
+    active: bool = True
+    limits: MailboxLimits = MailboxLimits()
+
+
+class PasswordState(msgspec.Struct, frozen=True):
+    """All that is ever said of a password."""
+
+    set: bool
+    updated_at: datetime | None
+
+
+class SourceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A source as it is shown."""
+
+    type: str
+    addresses: list[str]
+    host: str
+    port: int
+    tls: str
+    verify: bool
+    login: str
+    password: PasswordState
+    apop: bool
+    interval_minutes: int
+    delete_after: bool
+    ca: str
+
+
+class LastCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """How the last look at the other server went."""
+
+    state: str
+    error: str | None
+    checked_at: datetime
+    next_check_at: datetime | None
+    found: int
+    stored: int
+    skipped: list[SkippedMail]
+
+
+class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailbox as the API shows it."""
+
+    id: str
+    name: str
+    kind: str
+    description: str
+    active: bool
+    source: SourceView
+    limits: MailboxLimits
+    last_check: LastCheck | None
+    warnings: list[str]
+    forum: str | None
+    """The forum it was made for."""
+    created_at: datetime
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses it takes mail for."""
+        return self.source.addresses
+
+
+def complete(settings: MailboxSettings) -> MailboxSettings:
+    """Return the settings with what follows from them: the usual port, no fields of other types."""
+    source = settings.source
+    if source.type == "smtp":
+        source = Source(type="smtp", addresses=source.addresses)
+    else:
+        port = source.port or PORTS[source.type, source.tls]
+        source = msgspec.structs.replace(
+            source,
+            port=port,
+            host=source.host.strip().lower(),
+            apop=source.apop and source.type == "pop3",
+        )
+    return msgspec.structs.replace(settings, source=source)
+
+
+def problems(settings: MailboxSettings, before: Mailbox | None) -> Iterator[tuple[str, str]]:
+    """Yield (JSON pointer, sentence) for what cannot be saved."""
+    source = settings.source
+    if settings.kind == "user":
+        yield "/kind", "mailboxes of users come with the public pages; choose system"
+    if before is not None and source.type != before.source.type:
+        yield "/source/type", "the type stays as it was; make a new mailbox"
+    if source.type == "smtp":
+        return
+    for field in ("host", "login"):
+        if not getattr(source, field).strip():
+            yield f"/source/{field}", f"a {source.type} mailbox needs a {field}"
+    if any(c in source.host + source.login for c in "\r\n\x00") or " " in source.host.strip():
+        yield "/source/host", "host and login stand on one line"
+    password = source.password or ""
+    if SECRET_MASK in password:
+        yield "/source/password", "this is a masked password, not the password"
+    if any(c in password for c in "\r\n\x00"):
+        yield "/source/password", "a password stands on one line"
+    if source.password is None or not password:
+        yield from _password_missing(source, before)
+
+
+def _password_missing(source: Source, before: Mailbox | None) -> Iterator[tuple[str, str]]:
+    if before is None or not before.source.password.set:
+        yield "/source/password", "a password is needed"
+        return
+    changed = [name for name in BOUND if getattr(source, name) != getattr(before.source, name)]
+    if changed:
+        words = (
+            f"{' and '.join(changed)} changed: enter the password again (it is never sent to"
+            " another place than the one it was entered for)"
+        )
+        yield "/source/password", words
+
+
+def warnings(source: SourceView) -> list[str]:
+    """Return what one should know about a mailbox that was saved all the same."""
+    found = []
+    if source.type == "smtp" and not source.addresses:
+        found.append("It has no address, so it accepts nothing.")
+    if source.type != "smtp":
+        if source.tls == "none":
+            found.append("The password and all mail cross the network unencrypted.")
+        elif not source.verify:
+            found.append("The server's certificate is not verified: anybody may pose as it.")
+        if source.delete_after:
+            found.append("Mail is deleted on the server once it is stored here.")
+        if not source.interval_minutes:
+            found.append("It is checked only by hand (“receive now”).")
+    return found

@@ -1,0 +1,99 @@
+"""What the api knows, as plain values."""
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import msgspec
+
+from postroom_contract.rules import Action, Condition
+
+T = TypeVar("T")
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks. Everything a request may see is decided by `account` (row level security)."""
+
+    account: str
+    id: str
+    email: str
+    name: str
+    role: str
+
+    @property
+    def administrator(self) -> bool:
+        """May change configuration."""
+        return self.role == "administrator"
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule as the API shows it, with itself as a sentence."""
+
+    id: str
+    scope: str
+    """The mailbox it belongs to, or the account: then it is tried for all mailboxes, first."""
+    name: str
+    active: bool
+    position: int
+    condition: Condition
+    actions: list[Action]
+    sentence: str
+    created_at: datetime
+
+
+class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One mail in the log."""
+
+    id: str
+    mailbox: str
+    received_at: datetime
+    recipient: str
+    envelope_sender: str
+    from_name: str
+    from_address: str
+    subject: str
+    size: int
+    importance: str
+    spam_rating: int | None
+    spam: bool | None
+    tags: list[str]
+    read: bool
+    deleted_at: datetime | None
+    forum: str | None
+    topic: str | None
+    post: str | None
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One recipient of one outgoing mail."""
+
+    serial: int
+    origin: str
+    outbox: str
+    forum: str
+    recipient: str
+    subject: str
+    message_id: str
+    state: str
+    reply: str
+    attempt: int
+    next_attempt_at: datetime | None
+    reported_at: datetime
+
+
+class SetAsideRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service could not take, and whether it was tried again."""
+
+    id: str
+    service: str
+    subject: str
+    reason: str
+    deliveries: int
+    stored_at: datetime
+    redone_at: datetime | None
+
+
+class PageOf(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """A list answer: `next_cursor` is null at the end."""
+
+    data: list[T]
+    next_cursor: str | None

@@ -1,0 +1,223 @@
+"""`/api/v1`: what programs may ask. The pages use the same handlers."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import Parameter
+
+from postroom_api.domain.values import (
+    Delivery,
+    MessageRow,
+    PageOf,
+    Principal,
+    SetAsideRow,
+)
+from postroom_api.http import office_api
+from postroom_api.http.desk import Desk
+from postroom_contract.commands import Redo
+from postroom_contract.forum import Forum, Member, Post, Topic
+from postroom_contract.mail import MailSummary
+from postroom_contract.rules import Decision
+
+Limit = Annotated[int, Parameter(ge=1, le=200, default=50, description="How many rows")]
+Cursor = Annotated[
+    str | None, Parameter(query="cursor", description="next_cursor of the page before")
+]
+Who = NamedDependency[Principal]
+At = NamedDependency[Desk]
+
+
+class NewForum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A forum to be made."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    address: Annotated[str, msgspec.Meta(min_length=3, max_length=254)]
+
+
+class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Someone to take part."""
+
+    email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)]
+    name: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    delivery: Literal["each", "none"] = "each"
+
+
+class NewTopic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A first post."""
+
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=250)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000)]
+
+
+class NewPost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A reply; to the topic's last post unless `parent` names another."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=200_000)]
+    parent: str | None = None
+
+
+class MessageView(msgspec.Struct, frozen=True, kw_only=True):
+    """One mail with its summary."""
+
+    message: MessageRow
+    summary: MailSummary
+
+
+class TraceView(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a mail was sorted as it was."""
+
+    message: str
+    event: str
+    decision: Decision
+
+
+@get("/forums", operation_id="listForums", summary="All forums")
+async def list_forums(who: Who, desk: At) -> PageOf[Forum]:
+    return PageOf(data=list(await desk.forums(who)), next_cursor=None)
+
+
+@post("/forums", operation_id="createForum", summary="Make a forum with its address")
+async def create_forum(who: Who, desk: At, data: NewForum) -> Forum:
+    return await desk.create_forum(who, data.name, data.address)
+
+
+@get("/forums/{forum:str}/members", operation_id="listMembers", summary="Who takes part")
+async def list_members(
+    who: Who, desk: At, forum: str, limit: Limit, cursor: Cursor = None
+) -> PageOf[Member]:
+    page = await desk.members(who, forum, cursor, limit)
+    return PageOf(data=list(page.data), next_cursor=page.next_cursor)
+
+
+@post("/forums/{forum:str}/members", operation_id="addMember", summary="Let someone take part")
+async def add_member(who: Who, desk: At, forum: str, data: NewMember) -> Member:
+    return await desk.add_member(who, forum, data.email, data.name, data.delivery)
+
+
+@get("/forums/{forum:str}/topics", operation_id="listTopics", summary="A forum's topics")
+async def list_topics(
+    who: Who, desk: At, forum: str, limit: Limit, cursor: Cursor = None
+) -> PageOf[Topic]:
+    page = await desk.topics(who, forum, cursor, limit)
+    return PageOf(data=list(page.data), next_cursor=page.next_cursor)
+
+
+@post("/forums/{forum:str}/topics", operation_id="createTopic", summary="Begin a topic")
+async def create_topic(who: Who, desk: At, forum: str, data: NewTopic) -> Post:
+    return await desk.begin_topic(who, forum, data.subject, data.text)
+
+
+@get("/topics/{topic:str}/posts", operation_id="listPosts", summary="A topic's posts")
+async def list_posts(
+    who: Who, desk: At, topic: str, limit: Limit, cursor: Cursor = None
+) -> PageOf[Post]:
+    page = await desk.posts(who, topic, cursor, limit)
+    return PageOf(data=list(page.data), next_cursor=page.next_cursor)
+
+
+@post("/topics/{topic:str}/posts", operation_id="createPost", summary="Reply; goes out as mail")
+async def create_post(who: Who, desk: At, topic: str, data: NewPost) -> Post:
+    return await desk.reply(who, topic, data.text, data.parent)
+
+
+@get("/messages", operation_id="listMessages", summary="The message log, newest first")
+async def list_messages(
+    who: Who,
+    desk: At,
+    limit: Limit,
+    cursor: Cursor = None,
+    deleted: Annotated[bool, Parameter(query="deleted", description="The deleted instead")] = False,
+) -> PageOf[MessageRow]:
+    return await desk.messages(who, cursor, limit, deleted=deleted)
+
+
+@post(
+    "/messages/{message:str}/restore",
+    operation_id="restoreMessage",
+    summary="Bring a deleted mail back",
+    status_code=200,
+)
+async def restore(who: Who, desk: At, message: str) -> MessageRow:
+    return (await desk.restore(who, message)).row
+
+
+@get("/messages/{message:str}", operation_id="getMessage", summary="One mail")
+async def get_message(who: Who, desk: At, message: str) -> MessageView:
+    found = await desk.message(who, message)
+    return MessageView(message=found.row, summary=found.event.summary)
+
+
+@get(
+    "/messages/{message:str}/raw",
+    operation_id="getRawMessage",
+    summary="One mail, byte for byte",
+    media_type="message/rfc822",
+)
+async def get_raw(who: Who, desk: At, message: str) -> Response[bytes]:
+    return raw_answer(await desk.raw(who, message), message)
+
+
+@get("/messages/{message:str}/trace", operation_id="getTrace", summary="Why it was sorted so")
+async def get_trace(who: Who, desk: At, message: str) -> TraceView:
+    found = await desk.message(who, message)
+    return TraceView(message=found.row.id, event=found.event.id, decision=found.event.decision)
+
+
+@get("/deliveries", operation_id="listDeliveries", summary="Outgoing mail, newest first")
+async def list_deliveries(
+    who: Who,
+    desk: At,
+    limit: Limit,
+    cursor: Cursor = None,
+    origin: Annotated[str | None, Parameter(query="origin", description="A post's id")] = None,
+) -> PageOf[Delivery]:
+    return await desk.deliveries(who, cursor, limit, origin)
+
+
+@get(
+    "/deliveries/{serial:int}/raw",
+    operation_id="getRawDelivery",
+    summary="One recipient's copy, byte for byte",
+    media_type="message/rfc822",
+)
+async def get_copy(who: Who, desk: At, serial: int) -> Response[bytes]:
+    copy = await desk.copy(who, serial)
+    return raw_answer(copy.raw, f"delivery-{serial}")
+
+
+@get("/set-aside", operation_id="listSetAside", summary="What no service could take")
+async def list_set_aside(
+    who: Who, desk: At, limit: Limit, cursor: Cursor = None
+) -> PageOf[SetAsideRow]:
+    return await desk.set_aside(who, cursor, limit)
+
+
+@post(
+    "/set-aside/{entry:str}/redo",
+    operation_id="redoSetAside",
+    summary="Try again what was set aside",
+    status_code=202,
+)
+async def redo(who: Who, desk: At, entry: str) -> Redo:
+    return await desk.redo(who, entry)
+
+
+def raw_answer(raw: bytes, name: str) -> Response[bytes]:
+    """Return raw mail as a download that no browser takes for a page."""
+    return Response(
+        raw,
+        media_type="message/rfc822",
+        headers={"Content-Disposition": f'attachment; filename="{name}.eml"'},
+    )
+
+
+def router() -> Router:
+    """Return the API."""
+    handlers: list[Any] = [
+        list_forums, create_forum, list_members, add_member, list_topics, create_topic,
+        list_posts, create_post, list_messages, restore, get_message, get_raw, get_trace,
+        list_deliveries, get_copy, list_set_aside, redo, *office_api.HANDLERS,
+    ]  # fmt: skip
+    return Router("/api/v1", route_handlers=handlers)

@@ -1,0 +1,166 @@
+"""`/api/v1`: mailboxes and rules."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import delete, get, patch, post
+from litestar.di import NamedDependency
+
+from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
+from postroom_api.domain.values import PageOf, Principal, Rule
+from postroom_api.http.office import Office
+from postroom_api.http.problems import FieldError, ProblemError
+from postroom_contract.rules import Action, Condition
+from postroom_contract.ruling import Trial
+
+Who = NamedDependency[Principal]
+At = NamedDependency[Office]
+
+
+class NewRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule to be appended to a mailbox's rules, or without a mailbox to the account's."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    condition: Condition
+    actions: Annotated[list[Action], msgspec.Meta(min_length=1, max_length=32)]
+    mailbox: str | None = None
+
+
+class RulePatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change of a rule; what is left out stays (RFC 7396)."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    active: bool | msgspec.UnsetType = msgspec.UNSET
+    position: int | msgspec.UnsetType = msgspec.UNSET
+    condition: Condition | msgspec.UnsetType = msgspec.UNSET
+    actions: (
+        Annotated[list[Action], msgspec.Meta(min_length=1, max_length=32)] | msgspec.UnsetType
+    ) = msgspec.UNSET
+
+
+class TrialMail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mail to try rules on, as text."""
+
+    mailbox: str
+    raw: Annotated[str, msgspec.Meta(max_length=900_000)]
+
+
+class Receiving(msgspec.Struct, frozen=True):
+    """What became of "receive now"."""
+
+    mailbox: str
+    started: bool
+    """False: a check was under way already."""
+
+
+@get("/mailboxes", operation_id="listMailboxes", summary="All mailboxes")
+async def list_mailboxes(who: Who, office: At) -> PageOf[Mailbox]:
+    return PageOf(data=await office.mailboxes(who), next_cursor=None)
+
+
+@post("/mailboxes", operation_id="createMailbox", summary="Make a mailbox")
+async def create_mailbox(who: Who, office: At, data: MailboxSettings) -> Mailbox:
+    return await office.add_mailbox(who, data)
+
+
+@get("/mailboxes/{mailbox:str}", operation_id="getMailbox", summary="One mailbox")
+async def get_mailbox(who: Who, office: At, mailbox: str) -> Mailbox:
+    return await office.mailbox(who, mailbox)
+
+
+@patch("/mailboxes/{mailbox:str}", operation_id="changeMailbox", summary="Change a mailbox")
+async def change_mailbox(who: Who, office: At, mailbox: str, data: dict[str, Any]) -> Mailbox:
+    """Merge the patch (RFC 7396) into what is there; the password is left alone unless given."""
+    found = await office.mailbox(who, mailbox)
+    merged = merge(editable(found), data)
+    try:
+        settings = msgspec.convert(merged, type=MailboxSettings)
+    except msgspec.ValidationError as error:
+        words, _, place = str(error).partition(" - at ")
+        pointer = place.strip("`").replace("$", "").replace(".", "/")
+        raise ProblemError(
+            422, "invalid", f"This mailbox cannot be saved: {error}.",
+            [FieldError(pointer, "invalid", words)],
+        ) from error  # fmt: skip
+    return await office.change_mailbox(who, mailbox, settings)
+
+
+@delete("/mailboxes/{mailbox:str}", operation_id="deleteMailbox", summary="Take a mailbox away")
+async def delete_mailbox(who: Who, office: At, mailbox: str) -> None:
+    await office.delete_mailbox(who, mailbox)
+
+
+@post(
+    "/mailboxes/{mailbox:str}/receive",
+    operation_id="receiveNow",
+    summary="Look for new mail now",
+    status_code=202,
+)
+async def receive_now(who: Who, office: At, mailbox: str) -> Receiving:
+    return Receiving(mailbox, started=await office.receive_now(who, mailbox))
+
+
+def editable(mailbox: Mailbox) -> dict[str, Any]:
+    """Return a mailbox as `MailboxSettings` would be written, without its password."""
+    plain: dict[str, Any] = msgspec.to_builtins(mailbox)
+    source = {name: value for name, value in plain["source"].items() if name != "password"}
+    names = ("name", "kind", "description", "active", "limits")
+    return {**{name: plain[name] for name in names}, "source": source}
+
+
+def merge(target: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a JSON merge patch (RFC 7396)."""
+    merged = dict(target)
+    for name, value in change.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict) and isinstance(merged.get(name), dict):
+            merged[name] = merge(merged[name], value)
+        else:
+            merged[name] = value
+    return merged
+
+
+@get("/rules", operation_id="listRules", summary="All rules, in the order they are tried")
+async def list_rules(who: Who, office: At) -> PageOf[Rule]:
+    return PageOf(data=list(await office.rules(who)), next_cursor=None)
+
+
+@post("/rules", operation_id="createRule", summary="Append a rule to a mailbox")
+async def create_rule(who: Who, office: At, data: NewRule) -> Rule:
+    return await office.add_rule(who, data.mailbox, data.name, data.condition, data.actions)
+
+
+@patch("/rules/{rule:str}", operation_id="changeRule", summary="Change a rule")
+async def change_rule(who: Who, office: At, rule: str, data: RulePatch) -> Rule:
+    changes = {
+        name: value
+        for name in data.__struct_fields__
+        if (value := getattr(data, name)) is not msgspec.UNSET
+    }
+    return await office.change_rule(
+        who, msgspec.structs.replace(await office.rule(who, rule), **changes)
+    )
+
+
+@post(
+    "/rules/try",
+    operation_id="tryRules",
+    summary="What would the rules say of this mail?",
+    status_code=200,
+)
+async def try_rules(who: Who, office: At, data: TrialMail) -> Trial:
+    return await office.try_mail(who, data.mailbox, data.raw.encode())
+
+
+@delete("/rules/{rule:str}", operation_id="deleteRule", summary="Take a rule away")
+async def delete_rule(who: Who, office: At, rule: str) -> None:
+    await office.delete_rule(who, rule)
+
+
+HANDLERS: list[Any] = [
+    list_mailboxes, create_mailbox, get_mailbox, change_mailbox, delete_mailbox, receive_now,
+    list_rules, create_rule, change_rule, try_rules, delete_rule,
+]  # fmt: skip

@@ -1,0 +1,77 @@
+"""Pages from templates; everything is escaped, times are in UTC with the full time on hover."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from litestar import Request
+from markupsafe import Markup, escape
+
+from postroom_runtime.clock import Clock
+
+_FORUM = re.compile(r"\b(frm_[a-z0-9]{26})\b")
+_STEPS = (
+    (timedelta(minutes=1), timedelta(seconds=1), "just now"),
+    (timedelta(hours=1), timedelta(minutes=1), "{} min ago"),
+    (timedelta(days=1), timedelta(hours=1), "{} h ago"),
+    (timedelta(days=14), timedelta(days=1), "{} d ago"),
+)
+
+
+def ago(now: datetime, moment: datetime) -> str:
+    """Return a time in the words of a list: `3 min ago`, `5 d ago`, then the date."""
+    passed = max(now - moment, timedelta(0))
+    for limit, unit, words in _STEPS:
+        if passed < limit:
+            return words.format(passed // unit)
+    return moment.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def size(count: int) -> str:
+    """Return bytes for people: `14 KB`."""
+    value = float(count)
+    for unit in ("B", "KB", "MB"):
+        if value < 1000 or unit == "MB":  # noqa: PLR2004 - SI
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} MB"
+
+
+def linked(sentence: str) -> Markup:
+    """Return a sentence in which the ids of forums are links."""
+    return Markup(_FORUM.sub(r'<a href="/forums/\1">\1</a>', str(escape(sentence))))  # noqa: S704 - escaped first
+
+
+class Pages:
+    """Renders the templates of this package."""
+
+    def __init__(self, clock: Clock, relay: str | None, version: str) -> None:
+        self._clock = clock
+        folder = files("postroom_api") / "templates"
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(str(folder)),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters["ago"] = self._time
+        self._environment.filters["bytes"] = size
+        self._environment.filters["linked"] = linked
+        self._environment.globals["relay"] = relay
+        self._environment.globals["version"] = version
+
+    def _time(self, moment: datetime) -> Markup:
+        exact = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            moment.isoformat(), exact, ago(self._clock.now(), moment)
+        )
+
+    def render(self, template: str, request: Request[Any, Any, Any], **values: Any) -> str:
+        """Return the page; `who` is None for somebody who has not signed in."""
+        who = request.scope.get("user")
+        return self._environment.get_template(template).render(
+            who=who, path=request.url.path, **values
+        )

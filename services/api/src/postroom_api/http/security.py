@@ -1,0 +1,131 @@
+"""Who asks, and what every answer carries.
+
+Laws: a cookie signs requests only of our own pages (Sec-Fetch-Site, Origin); a wrong credential is
+401, never an anonymous request; every request ends within REQUEST_SECONDS.
+"""
+
+import asyncio
+import secrets
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import MutableScopeHeaders
+from litestar.exceptions import NotAuthorizedException
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.middleware.base import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from postroom_api.domain.values import Principal
+from postroom_api.http.problems import ProblemError
+from postroom_api.postgres.people import People
+from postroom_runtime.clock import Clock
+
+COOKIE: Final = "postroom_session"
+REQUEST_SECONDS: Final = 5.5
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+CONTENT_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self';"
+    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+DOCS_POLICY: Final = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
+    " script-src 'self'; connect-src 'self'; font-src 'self' data:;"
+    " worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The API reference is a vendored program that writes its own styles."""
+
+
+class Authentication(AbstractAuthenticationMiddleware):
+    """Finds the principal by bearer token or session cookie."""
+
+    async def authenticate_request(
+        self, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> AuthenticationResult:
+        """Return the principal, or raise 401."""
+        people: People = connection.app.state.people
+        clock: Clock = connection.app.state.clock
+        header = connection.headers.get("authorization", "")
+        if header:
+            kind, _, secret = header.partition(" ")
+            principal = (
+                await people.by_token(secret.strip(), clock.now())
+                if kind.lower() == "bearer" and secret
+                else None
+            )
+            if principal is None:
+                raise NotAuthorizedException("this token is not known (Authorization: Bearer …)")
+            return AuthenticationResult(user=principal, auth="token")
+        secret = connection.cookies.get(COOKIE, "")
+        principal = await people.by_session(secret, clock.now()) if secret else None
+        if principal is None:
+            raise NotAuthorizedException("a bearer token or a session is needed")
+        if connection.scope.get("method") not in SAFE:
+            _refuse_foreign(connection)
+        return AuthenticationResult(user=principal, auth="session")
+
+
+def _refuse_foreign(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Raise 403 when another site made the browser ask (CSRF)."""
+    site = connection.headers.get("sec-fetch-site")
+    if site is not None:
+        if site not in {"same-origin", "none"}:
+            raise ProblemError(403, "foreign_site", "This form came from another site.")
+        return
+    origin = connection.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != connection.headers.get("host"):
+        raise ProblemError(403, "foreign_site", "This form came from another site.")
+
+
+class Deadline(ASGIMiddleware):
+    """Ends every request in time; the exception handler makes a 503 of it."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Run one request."""
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await next_app(scope, receive, send)
+
+
+class Framing:
+    """The outermost layer: gives each request an id, and each answer its protecting headers."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request (or pass on the lifespan)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        path = scope["path"]
+
+        async def send_framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableScopeHeaders(message)
+                headers["X-Request-Id"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "same-origin"
+                headers["Content-Security-Policy"] = (
+                    DOCS_POLICY if path == "/docs" else CONTENT_POLICY
+                )
+                headers["Cache-Control"] = (
+                    "max-age=3600" if path.startswith("/static/") else "no-store"
+                )
+            await send(message)
+
+        await self._app(scope, receive, send_framed)
+
+
+def principal_of(request: Request[Principal, Any, Any]) -> Principal:
+    """Return who asks; the middleware has made sure that there is somebody."""
+    return request.user
+
+
+def administrator_of(request: Request[Principal, Any, Any]) -> Principal:
+    """Return who asks, if they may change configuration."""
+    if not request.user.administrator:
+        raise ProblemError(403, "administrators_only", "Only administrators may do this.")
+    return request.user

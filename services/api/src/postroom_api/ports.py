@@ -1,0 +1,50 @@
+"""What the handlers need from outside."""
+
+from typing import Protocol, TypeVar
+
+from postroom_api.domain.values import Principal
+from postroom_contract.forum import Problem, Request
+
+A = TypeVar("A")
+
+
+class TakenError(ValueError):
+    """The address or domain belongs to something, or somebody, else."""
+
+
+class ServiceProblemError(Exception):
+    """Another service understood and said no."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+class Services(Protocol):
+    """The other services."""
+
+    async def ask(self, request: Request[A]) -> A:
+        """Return the answer; ServiceProblemError for a no, UnavailableError without an answer."""
+
+
+class ForumConfiguration(Protocol):
+    """The configuration that belongs to a forum (each step may be repeated)."""
+
+    async def begin_forum(self, who: Principal, forum: str, name: str, address: str) -> str:
+        """Reserve the address; return the id of the forum that is being made for it."""
+
+    async def attach_forum(self, account: str, forum: str, name: str, address: str) -> None:
+        """Give the forum its domain, mailbox, address and rule."""
+
+    async def open_forum(self, account: str, forum: str) -> None:
+        """Note that the forum is open."""
+
+    async def abandon_forum(self, account: str, forum: str) -> None:
+        """Forget a forum that was never opened."""
+
+
+class Publisher(Protocol):
+    """The way of configuration to the services."""
+
+    async def settled(self, seconds: float) -> bool:
+        """Wait until all that was committed is published."""

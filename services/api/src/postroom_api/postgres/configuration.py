@@ -1,0 +1,89 @@
+"""Steps that several changes of configuration share; each runs inside the caller's transaction."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from postroom_api.ports import TakenError
+from postroom_contract.rules import Action, Condition
+from postroom_runtime.postgres import Connection
+
+
+async def note(connection: Connection, *keys: str) -> None:
+    """Note that these things changed; the relay publishes them after the commit."""
+    await connection.executemany(
+        "INSERT INTO config.outbox (key) VALUES ($1)", [(key,) for key in keys]
+    )
+
+
+async def own_domain(connection: Connection, account: str, domain: str) -> None:
+    """Take a domain that is new; TakenError when it is another account's."""
+    await connection.execute(
+        "INSERT INTO config.domain (domain, account) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        domain,
+        account,
+    )
+    # Row level security hides another account's row: not seen after all means not ours.
+    if not await connection.fetchval("SELECT 1 FROM config.domain WHERE domain = $1", domain):
+        raise TakenError(f"the domain {domain} belongs to another account")
+
+
+async def own_address(
+    connection: Connection,
+    account: str,
+    mailbox: str,
+    address: str,
+    domain: str,
+    forum: str | None,
+) -> None:
+    """Take an address for a mailbox (and forum); TakenError when it is not free."""
+    await connection.execute(
+        "INSERT INTO config.address (address, account, mailbox, domain, forum)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        address,
+        account,
+        mailbox,
+        domain,
+        forum,
+    )
+    owner = await connection.fetchrow(
+        "SELECT mailbox, forum FROM config.address WHERE address = $1", address
+    )
+    # Row level security hides another account's row: not seen after all means not ours.
+    if owner is None or (owner["mailbox"], owner["forum"]) != (mailbox, forum):
+        raise TakenError(f"{address} already belongs to a mailbox")
+
+
+async def append_rule(
+    connection: Connection,
+    account: str,
+    scope: str,
+    rule: str,
+    name: str,
+    when: Condition,
+    then: Sequence[Action],
+) -> None:
+    """Put a rule behind the others of its scope; a repeated id changes nothing."""
+    await connection.execute(
+        "INSERT INTO config.rule (id, account, scope, name, position, condition, actions)"
+        " VALUES ($1, $2, $3, $4, coalesce((SELECT max(position) + 10 FROM config.rule"
+        " WHERE scope = $3), 10), $5, $6) ON CONFLICT (id) DO NOTHING",
+        rule,
+        account,
+        scope,
+        name,
+        msgspec.json.encode(when).decode(),
+        msgspec.json.encode(list(then)).decode(),
+    )
+    await touch_ruleset(connection, account, scope)
+
+
+async def touch_ruleset(connection: Connection, account: str, scope: str) -> None:
+    """Give a scope's ruleset a new version, and note it."""
+    await connection.execute(
+        "INSERT INTO config.ruleset (scope, account) VALUES ($1, $2)"
+        " ON CONFLICT (scope) DO UPDATE SET version = nextval('config.version')",
+        scope,
+        account,
+    )
+    await note(connection, f"ruleset {scope}")

@@ -1,0 +1,166 @@
+"""Reading the message log, the deliveries and what was set aside."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from postroom_api.domain import cursors
+from postroom_api.domain.values import Delivery, MessageRow, PageOf, Principal, SetAsideRow
+from postroom_api.postgres.access import Access
+from postroom_contract.commands import Redo
+from postroom_contract.events import MailSorted
+from postroom_contract.ids import derived_id
+from postroom_contract.mail import Pointer
+
+_MESSAGE = (
+    "id, mailbox, received_at, recipient, envelope_sender, from_name, from_address, subject, size,"
+    " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post"
+)
+_DELIVERY = (
+    "serial, origin, outbox, forum, recipient, subject, message_id, state, reply, attempt,"
+    " next_attempt_at, reported_at"
+)
+_SET_ASIDE = "id, service, subject, reason, deliveries, stored_at, redone_at"
+
+
+class MessageDetail(msgspec.Struct, frozen=True):
+    """One mail with the event that decided on it, and where its raw bytes lie."""
+
+    row: MessageRow
+    event: MailSorted
+    raw: Pointer
+
+
+class Log:
+    """What the projector wrote, as the principal may see it."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def messages(
+        self, who: Principal, cursor: str | None, limit: int, *, deleted: bool = False
+    ) -> PageOf[MessageRow]:
+        """Return a page of mail, newest first; of the deleted where asked for."""
+        before, row = cursors.decode_time_and_id(cursor) if cursor else (None, "")
+        async with self._access.principal(who) as connection:
+            rows = await connection.fetch(
+                f"SELECT {_MESSAGE} FROM config.message WHERE account = $1"  # noqa: S608 - constant
+                " AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3))"
+                " AND (deleted_at IS NOT NULL) = $5"
+                " ORDER BY received_at DESC, id DESC LIMIT $4",
+                who.account,
+                before,
+                row,
+                limit + 1,
+                deleted,
+            )
+        page = [MessageRow(**dict(one)) for one in rows[:limit]]
+        more = len(rows) > limit
+        return PageOf(
+            data=page,
+            next_cursor=cursors.encode(page[-1].received_at, page[-1].id) if more else None,
+        )
+
+    async def message(self, who: Principal, message: str) -> MessageDetail | None:
+        """Return one mail, or None."""
+        async with self._access.principal(who) as connection:
+            row = await connection.fetchrow(
+                f"SELECT {_MESSAGE}, event, stream, sequence FROM config.message WHERE id = $1",  # noqa: S608 - constant
+                message,
+            )
+        if row is None:
+            return None
+        values = dict(row)
+        event = msgspec.json.decode(values.pop("event"), type=MailSorted)
+        raw = Pointer(values.pop("stream"), values.pop("sequence"))
+        return MessageDetail(MessageRow(**values), event, raw)
+
+    async def restore(self, who: Principal, message: str) -> bool:
+        """Bring a deleted mail back; False when there is no such mail."""
+        async with self._access.principal(who) as connection:
+            status = await connection.execute(
+                "UPDATE config.message SET deleted_at = NULL WHERE id = $1", message
+            )
+        return bool(status == "UPDATE 1")
+
+    async def deliveries(
+        self, who: Principal, cursor: str | None, limit: int, origin: str | None = None
+    ) -> PageOf[Delivery]:
+        """Return a page of outgoing mail, newest first; of one post where `origin` is given."""
+        before, serial = cursors.decode_time_and_id(cursor) if cursor else (None, "0")
+        async with self._access.principal(who) as connection:
+            rows = await connection.fetch(
+                f"SELECT {_DELIVERY} FROM config.delivery WHERE account = $1"  # noqa: S608 - constant
+                " AND ($2::timestamptz IS NULL OR (reported_at, serial) < ($2, $3))"
+                " AND ($5::text IS NULL OR origin = $5)"
+                " ORDER BY reported_at DESC, serial DESC LIMIT $4",
+                who.account,
+                before,
+                int(serial),
+                limit + 1,
+                origin,
+            )
+        page = [Delivery(**dict(one)) for one in rows[:limit]]
+        more = len(rows) > limit
+        return PageOf(
+            data=page,
+            next_cursor=cursors.encode(page[-1].reported_at, str(page[-1].serial))
+            if more
+            else None,
+        )
+
+    async def delivery(self, who: Principal, serial: int) -> Delivery | None:
+        """Return one outgoing mail, or None."""
+        async with self._access.principal(who) as connection:
+            row = await connection.fetchrow(
+                f"SELECT {_DELIVERY} FROM config.delivery WHERE serial = $1",  # noqa: S608 - constant
+                serial,
+            )
+        return Delivery(**dict(row)) if row else None
+
+    async def set_aside(
+        self, who: Principal, cursor: str | None, limit: int
+    ) -> PageOf[SetAsideRow]:
+        """Return a page of what was set aside, newest first."""
+        before, entry = cursors.decode_time_and_id(cursor) if cursor else (None, "")
+        async with self._access.principal(who) as connection:
+            rows = await connection.fetch(
+                f"SELECT {_SET_ASIDE} FROM config.set_aside WHERE account = $1"  # noqa: S608 - constant
+                " AND ($2::timestamptz IS NULL OR (stored_at, id) < ($2, $3))"
+                " ORDER BY stored_at DESC, id DESC LIMIT $4",
+                who.account,
+                before,
+                entry,
+                limit + 1,
+            )
+        page = [SetAsideRow(**dict(one)) for one in rows[:limit]]
+        more = len(rows) > limit
+        return PageOf(
+            data=page,
+            next_cursor=cursors.encode(page[-1].stored_at, page[-1].id) if more else None,
+        )
+
+    async def redo(self, who: Principal, entry: str, now: datetime) -> Redo | None:
+        """Return the command that tries an entry again, and note when; None = no such entry.
+
+        Each press draws a fresh command id: a repeated one would be swallowed as a duplicate.
+        """
+        async with self._access.principal(who) as connection:
+            row: Any = await connection.fetchrow(
+                "UPDATE config.set_aside SET redone_at = $2 WHERE id = $1"
+                " RETURNING account, service, sequence",
+                entry,
+                now,
+            )
+        if row is None:
+            return None
+        return Redo(
+            id=derived_id("cmd", "redo", entry, now.isoformat()),
+            account=row["account"],
+            correlation=entry,
+            causation=entry,
+            service=row["service"],
+            dead=entry,
+            original=Pointer("DEAD", row["sequence"]),
+        )

@@ -1,0 +1,149 @@
+"""Configuration rows as the documents that services read; a row that is gone becomes a deletion."""
+
+from typing import Any
+
+import msgspec
+
+from postroom_contract import documents
+from postroom_contract.rules import Action, Condition
+from postroom_runtime.postgres import Connection
+
+Document = (
+    documents.AddressDocument
+    | documents.DomainDocument
+    | documents.MailboxDocument
+    | documents.RuleDocument
+    | documents.RulesetDocument
+)
+
+
+async def _next_version(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT nextval('config.version')"))
+
+
+async def address(connection: Connection, address: str) -> tuple[str, Document]:
+    """Return (key, document) of an address."""
+    row: Any = await connection.fetchrow(
+        "SELECT address, account, mailbox, forum, version FROM config.address WHERE address = $1",
+        address,
+    )
+    document = (
+        documents.AddressDocument(**dict(row))
+        if row
+        else documents.AddressDocument(
+            address=address, account="", mailbox="", deleted=True,
+            version=await _next_version(connection),
+        )
+    )  # fmt: skip
+    return documents.address_key(address), document
+
+
+async def domain(connection: Connection, domain: str) -> tuple[str, Document]:
+    """Return (key, document) of a domain."""
+    row: Any = await connection.fetchrow(
+        "SELECT domain, account, version FROM config.domain WHERE domain = $1", domain
+    )
+    document = (
+        documents.DomainDocument(**dict(row))
+        if row
+        else documents.DomainDocument(
+            domain=domain, account="", deleted=True, version=await _next_version(connection)
+        )
+    )
+    return documents.domain_key(domain), document
+
+
+async def mailbox(connection: Connection, mailbox: str) -> tuple[str, Document]:
+    """Return (key, document) of a mailbox."""
+    row: Any = await connection.fetchrow("SELECT * FROM config.mailbox WHERE id = $1", mailbox)
+    document = (
+        _mailbox_document(row)
+        if row
+        else documents.MailboxDocument(
+            id=mailbox, account="", name="", kind="system", source="smtp", active=False,
+            deleted=True, version=await _next_version(connection),
+        )
+    )  # fmt: skip
+    return documents.mailbox_key(mailbox), document
+
+
+def _mailbox_document(row: Any) -> documents.MailboxDocument:
+    return documents.MailboxDocument(
+        id=row["id"],
+        account=row["account"],
+        name=row["name"],
+        kind=row["kind"],
+        source=row["source"],
+        active=row["active"],
+        version=row["version"],
+        max_message_bytes=row["max_message_kb"] * 1024,
+        keep_days=row["keep_days"],
+        fetch=None if row["source"] == "smtp" else _fetch_source(row),
+    )
+
+
+def _fetch_source(row: Any) -> documents.FetchSource:
+    return documents.FetchSource(
+        host=row["host"],
+        port=row["port"],
+        tls=row["tls"],
+        verify=row["verify"],
+        login=row["login"],
+        sealed_password=row["sealed_password"],
+        apop=row["apop"],
+        interval_minutes=row["interval_minutes"],
+        max_messages=row["max_messages"],
+        max_message_kb=row["max_message_kb"],
+        delete_after=row["delete_after"],
+        ca=row["ca"],
+    )
+
+
+async def gone_rule(connection: Connection, scope: str, rule: str) -> tuple[str, Document]:
+    """Return (key, document) that says a rule is no more."""
+    version = await _next_version(connection)
+    return documents.rule_key(scope, rule), documents.RuleDocument(
+        id=rule, account="", scope=scope, name="", active=False,
+        when=_NEVER, then=(), version=version, deleted=True,
+    )  # fmt: skip
+
+
+_NEVER: Condition = msgspec.json.decode(b'{"kind":"group","mode":"any","of":[]}', type=Condition)
+
+
+async def ruleset(connection: Connection, scope: str) -> list[tuple[str, Document]]:
+    """Rules first, then their order: a reader that has the order has the rules."""
+    rows = await connection.fetch(
+        "SELECT id, account, name, active, condition, actions, version FROM config.rule"
+        " WHERE scope = $1 ORDER BY position, id",
+        scope,
+    )
+    found: list[tuple[str, Document]] = []
+    for row in rows:
+        rule = documents.RuleDocument(
+            id=row["id"],
+            account=row["account"],
+            scope=scope,
+            name=row["name"],
+            active=row["active"],
+            when=msgspec.json.decode(row["condition"], type=Condition),
+            then=tuple(msgspec.json.decode(row["actions"], type=list[Action])),
+            version=row["version"],
+        )
+        found.append((documents.rule_key(scope, rule.id), rule))
+    head: Any = await connection.fetchrow(
+        "SELECT account, version FROM config.ruleset WHERE scope = $1", scope
+    )
+    found.append(
+        (
+            documents.ruleset_key(scope),
+            documents.RulesetDocument(
+                scope=scope,
+                account=head["account"] if head else "",
+                version=head["version"] if head else await _next_version(connection),
+                rules=tuple(row["id"] for row in rows),
+                deleted=head is None,
+            ),
+        )
+    )
+    return found

@@ -1,0 +1,302 @@
+"""What relay, projector and reconciler do across accounts, under the login `worker`.
+
+Law: no request handler imports this module (import-linter): it bypasses row level security.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from postroom_api.postgres import stored_documents
+from postroom_api.postgres.stored_documents import Document
+from postroom_contract.commands import SetAside
+from postroom_contract.events import (
+    DeliveryReported,
+    Event,
+    MailboxChecked,
+    MailSorted,
+    PostCreated,
+)
+from postroom_runtime.messages import Found
+from postroom_runtime.postgres import Connection, Database
+
+_REFUSED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""Errors that lie in the value, not in the moment."""
+
+
+class UnwritableError(ValueError):
+    """The database refuses an event; trying again does not help."""
+
+
+class OpeningForum(msgspec.Struct, frozen=True):
+    """A saga that has not come to its end."""
+
+    id: str
+    account: str
+    name: str
+    address: str
+
+
+class KeptMailbox(msgspec.Struct, frozen=True):
+    """A mailbox with keep days, and where mail of its lies that was set aside."""
+
+    id: str
+    account: str
+    keep_days: int
+    held: list[tuple[str, int]]
+    """(stream, sequence)."""
+
+
+class Worker:
+    """Reads configuration for the relay, writes the projection, finds unfinished sagas."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def documents(self, key: str) -> list[tuple[str, Document]]:
+        """Return (bucket key, document) for a noted change, as things are now."""
+        kind, _, rest = key.partition(" ")
+        async with self.database.transaction() as connection:
+            if kind == "address":
+                return [await stored_documents.address(connection, rest)]
+            if kind == "domain":
+                return [await stored_documents.domain(connection, rest)]
+            if kind == "mailbox":
+                return [await stored_documents.mailbox(connection, rest)]
+            if kind == "rule":
+                scope, _, rule = rest.partition(" ")
+                return [await stored_documents.gone_rule(connection, scope, rule)]
+            assert kind == "ruleset", f"unknown outbox key {key!r}"
+            return await stored_documents.ruleset(connection, rest)
+
+    async def note_everything(self) -> None:
+        """Note all configuration for publication: the bucket is empty or was made anew."""
+        async with self.database.transaction(seconds=20) as connection:
+            for table, key in (
+                ("domain", "'domain ' || domain"),
+                ("mailbox", "'mailbox ' || id"),
+                ("ruleset", "'ruleset ' || scope"),
+                ("address", "'address ' || address"),
+            ):
+                await connection.execute(
+                    f"INSERT INTO config.outbox (key) SELECT {key} FROM config.{table}"  # noqa: S608 - constants
+                )
+
+    async def noted(self) -> int:
+        """Return how many changes wait for publication."""
+        async with self.database.transaction() as connection:
+            return int(await connection.fetchval("SELECT count(*) FROM config.outbox"))
+
+    async def opening_forums(self, before: datetime) -> list[OpeningForum]:
+        """Return the sagas begun before a time and not finished."""
+        async with self.database.transaction() as connection:
+            rows = await connection.fetch(
+                "SELECT id, account, name, address FROM config.forum"
+                " WHERE state = 'opening' AND created_at < $1 LIMIT 100",
+                before,
+            )
+        return [OpeningForum(**dict(row)) for row in rows]
+
+    async def kept_mailboxes(self) -> list[KeptMailbox]:
+        """Return the mailboxes whose raw mail is not kept for ever."""
+        async with self.database.transaction() as connection:
+            rows = await connection.fetch(
+                "SELECT id, account, keep_days FROM config.mailbox WHERE keep_days > 0"
+            )
+            held = await connection.fetch(
+                "SELECT original_stream, original_sequence FROM config.set_aside"
+                " WHERE redone_at IS NULL AND original_stream LIKE 'INTAKE%'"
+            )
+        pointers = [(row["original_stream"], row["original_sequence"]) for row in held]
+        return [KeptMailbox(row["id"], row["account"], row["keep_days"], pointers) for row in rows]
+
+    async def position(self, name: str) -> int:
+        """Return up to where a projection has come."""
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO config.projection VALUES ($1, 0) ON CONFLICT DO NOTHING", name
+            )
+            return int(
+                await connection.fetchval(
+                    "SELECT position FROM config.projection WHERE name = $1", name
+                )
+            )
+
+    async def project(
+        self, name: str, after: int, until: int, events: Sequence[tuple[Found, Event]]
+    ) -> bool:
+        """Write rows and position in one transaction; False when another projector was faster.
+
+        UnwritableError when the database refuses one of the events; then nothing was written.
+        """
+        try:
+            async with self.database.transaction(seconds=15) as connection:
+                if not await _advance(connection, name, after, until):
+                    return False
+                for found, event in events:
+                    await _write_event(connection, found, event)
+        except _REFUSED as error:
+            raise UnwritableError(str(error)) from error
+        return True
+
+    async def project_one_by_one(
+        self, name: str, after: int, until: int, events: Sequence[tuple[Found, Event]]
+    ) -> tuple[bool, list[tuple[str, str]]]:
+        """The same, each event in a savepoint; also return (subject, reason) of those left out."""
+        refused: list[tuple[str, str]] = []
+        async with self.database.transaction(seconds=30) as connection:
+            if not await _advance(connection, name, after, until):
+                return False, refused
+            for found, event in events:
+                try:
+                    async with connection.transaction():
+                        await _write_event(connection, found, event)
+                except _REFUSED as error:
+                    refused.append((found.subject, str(error)))
+        return True, refused
+
+    async def project_set_aside(
+        self, name: str, after: int, until: int, entries: Sequence[tuple[Found, SetAside]]
+    ) -> bool:
+        """The same for DEAD."""
+        async with self.database.transaction(seconds=15) as connection:
+            if not await _advance(connection, name, after, until):
+                return False
+            await connection.executemany(
+                "INSERT INTO config.set_aside (id, account, service, subject, reason, deliveries,"
+                " sequence, stored_at, original_stream, original_sequence)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+                " ON CONFLICT (id) DO NOTHING",
+                [
+                    (
+                        entry.id,
+                        entry.account,
+                        entry.service,
+                        entry.subject,
+                        entry.reason.replace("\x00", ""),
+                        entry.deliveries,
+                        found.sequence,
+                        found.stored_at,
+                        entry.original.stream,
+                        entry.original.sequence,
+                    )
+                    for found, entry in entries
+                ],
+            )
+        return True
+
+
+async def _advance(connection: Connection, name: str, after: int, until: int) -> bool:
+    status = await connection.execute(
+        "UPDATE config.projection SET position = $3 WHERE name = $1 AND position = $2",
+        name,
+        after,
+        until,
+    )
+    return bool(status == "UPDATE 1")
+
+
+async def _write_event(connection: Connection, found: Found, event: Event) -> None:
+    if isinstance(event, MailSorted):
+        await _write_mail(connection, found, event)
+    elif isinstance(event, PostCreated) and event.mail is not None:
+        await connection.execute(
+            "UPDATE config.message SET forum = $2, topic = $3, post = $4 WHERE id = $1",
+            event.mail,
+            event.forum,
+            event.topic,
+            event.post,
+        )
+    elif isinstance(event, DeliveryReported):
+        await _write_deliveries(connection, event)
+    elif isinstance(event, MailboxChecked):
+        await _write_check(connection, event)
+
+
+async def _write_mail(connection: Connection, found: Found, event: MailSorted) -> None:
+    sender = event.summary.sender
+    await connection.execute(
+        "INSERT INTO config.message (id, account, mailbox, received_at, recipient,"
+        " envelope_sender, from_name, from_address, subject, size, importance, spam_rating,"
+        " stream, sequence, event, spam, tags, read, deleted_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+        " $16, $17, $18, $19)"
+        " ON CONFLICT (id) DO NOTHING",
+        event.about,
+        event.account,
+        event.mailbox,
+        event.received_at,
+        event.recipient,
+        event.envelope_sender,
+        _text(sender.name if sender else ""),
+        _text(sender.address if sender else ""),
+        _text(event.summary.subject),
+        event.size,
+        event.decision.importance,
+        event.decision.spam_rating,
+        event.raw.stream,
+        event.raw.sequence,
+        found.data.decode().replace("\\u0000", ""),
+        event.decision.spam,
+        [_text(tag) for tag in event.decision.tags],
+        event.decision.read,
+        event.time if event.decision.deleted else None,
+    )
+
+
+async def _write_check(connection: Connection, event: MailboxChecked) -> None:
+    await connection.execute(
+        "INSERT INTO config.mailbox_check (mailbox, account, state, error, checked_at,"
+        " next_check_at, found, stored, skipped) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " ON CONFLICT (mailbox) DO UPDATE SET state = excluded.state, error = excluded.error,"
+        " checked_at = excluded.checked_at, next_check_at = excluded.next_check_at,"
+        " found = excluded.found, stored = mailbox_check.stored + excluded.stored,"
+        " skipped = (SELECT coalesce(jsonb_agg(one), '[]') FROM (SELECT one FROM"
+        " jsonb_array_elements(excluded.skipped || mailbox_check.skipped) one LIMIT 200) newest)",
+        event.about,
+        event.account,
+        event.state,
+        _text(event.error) if event.error else None,
+        event.time,
+        event.next_check_at,
+        event.found,
+        event.stored,
+        msgspec.json.encode(event.skipped).decode().replace("\\u0000", ""),
+    )
+
+
+def _text(value: str) -> str:
+    """Postgres text holds no NUL; mail may."""
+    return value.replace("\x00", "")
+
+
+async def _write_deliveries(connection: Connection, event: DeliveryReported) -> None:
+    await connection.executemany(
+        "INSERT INTO config.delivery (account, serial, origin, outbox, forum, recipient, subject,"
+        " message_id, state, reply, attempt, next_attempt_at, reported_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        " ON CONFLICT (account, serial) DO UPDATE SET state = excluded.state,"
+        " reply = excluded.reply, attempt = excluded.attempt,"
+        " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at",
+        [
+            (
+                event.account,
+                result.serial,
+                event.origin,
+                event.outbox,
+                event.scope,
+                result.recipient,
+                _text(event.subject),
+                event.message_id,
+                result.state,
+                _text(result.reply),
+                event.attempt,
+                event.next_attempt_at if result.state == "deferred" else None,
+                event.time,
+            )
+            for result in event.results
+        ],
+    )
