@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Install the programs that some tests talk to, where that is allowed; tests skip what is missing.
+# Nothing is started: a policy-rc.d for the time of the install refuses every daemon.
+set -euo pipefail
+
+declare -A programs=(
+  [chromium]=chromium [swaks]=swaks [postfix]=postfix
+  [/usr/lib/dovecot/imap]=dovecot-imapd [/usr/lib/dovecot/pop3]=dovecot-pop3d
+)
+missing=()
+for program in "${!programs[@]}"; do
+  PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing+=("${programs[$program]}")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+root=()
+if [ "$(id -u)" != 0 ]; then
+  if ! sudo -n true 2>/dev/null; then
+    echo "not root: tests that need ${missing[*]} will be skipped" >&2
+    exit 0
+  fi
+  root=(sudo -n)
+fi
+if ! command -v apt-get >/dev/null; then
+  echo "no apt-get: tests that need ${missing[*]} will be skipped" >&2
+  exit 0
+fi
+
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap '"${root[@]}" rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+  "${root[@]}" chmod 755 "$policy"
+fi
+echo "installing ${missing[*]} for the tests" >&2
+apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
+"${apt[@]}" update >/dev/null || true
+"${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null \
+  || echo "could not install all of: ${missing[*]}; tests that need them will be skipped" >&2

@@ -1,0 +1,134 @@
+"""`postroom doctor`: what is wrong with this machine's Postroom, and how to mend it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from postroom import tcp_ports
+from postroom.config import Settings
+from postroom.embedded import logins
+from postroom.embedded.postgres import MAJOR
+from postroom.errors import OperatorError
+from postroom.home import Home, State
+from postroom.probe import get
+from postroom.services import url_file
+from postroom.status import look
+
+OLDEST_NATS = (2, 14)
+CLOCK_SECONDS = 2.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One check. `mend` says what to do and is empty when all is well."""
+
+    name: str
+    well: bool
+    found: str
+    mend: str = ""
+
+
+async def examine(home: Home, environ: Mapping[str, str]) -> list[Finding]:
+    """Return every finding; takes a few seconds at the most."""
+    settings = Settings.from_environment(environ)
+    if not home.is_held():
+        return [
+            Finding("running", well=False, found="it is not running", mend="start it: `make up`"),
+            *_ports(settings),
+        ]
+    state = home.read_state()
+    found = [await _parts(home)]
+    found += await _broker(state)
+    found += await _database(home)
+    found.append(_relay(state.relay))
+    return found
+
+
+def _ports(settings: Settings) -> list[Finding]:
+    found = []
+    for name, host, port, setting in (
+        ("HTTP port", settings.http_host, settings.http_port, "POSTROOM_HTTP_PORT"),
+        ("SMTP port", settings.smtp_host, settings.smtp_port, "POSTROOM_SMTP_PORT"),
+    ):
+        try:
+            tcp_ports.require_free(host, port, purpose=name, setting=setting)
+        except OperatorError as error:
+            found.append(Finding(name, well=False, found=error.message, mend=error.next_step))
+        else:
+            found.append(Finding(name, well=True, found=f"{host}:{port} is free"))
+    return found
+
+
+async def _parts(home: Home) -> Finding:
+    status = await look(home)
+    wrong = [f"{part.name}: {'; '.join(part.reasons)}" for part in status.parts if not part.ready]
+    if wrong:
+        return Finding(
+            "services", well=False, found=" | ".join(wrong), mend=f"look at the logs in {home.logs}"
+        )
+    return Finding("services", well=True, found=f"{len(status.parts)} parts are ready")
+
+
+async def _broker(state: State) -> list[Finding]:
+    variables = await get("127.0.0.1", state.nats_monitor_port, "/varz")
+    streams = await get("127.0.0.1", state.nats_monitor_port, "/jsz")
+    if variables is None or streams is None:
+        return [Finding("NATS", well=False, found="it does not answer", mend="`postroom status`")]
+    version = json.loads(variables.body)["version"]
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    jetstream = json.loads(streams.body)
+    config, used = jetstream["config"], jetstream["storage"]
+    room = used / max(config["max_storage"], 1)
+    return [
+        Finding("NATS version", numbers >= OLDEST_NATS, version, _if_old(numbers)),
+        Finding(
+            "NATS sync",
+            bool(config.get("sync_always")),
+            "writes before it confirms" if config.get("sync_always") else "confirms before writing",
+            "" if config.get("sync_always") else "set `sync_interval: always` in nats.conf",
+        ),
+        Finding(
+            "NATS room",
+            room < 0.9,  # noqa: PLR2004 - senders are asked to wait when it is full
+            f"{room:.0%} of {config['max_storage'] // (1 << 30)} GiB is used",
+            "" if room < 0.9 else "make room on the disk and start again",  # noqa: PLR2004
+        ),
+    ]
+
+
+def _if_old(numbers: tuple[int, ...]) -> str:
+    return "" if numbers >= OLDEST_NATS else "nats-server 2.14 or newer is needed for schedules"
+
+
+async def _database(home: Home) -> list[Finding]:
+    url = (home.secrets / url_file(logins.APP)).read_text(encoding="utf-8").strip()
+    try:
+        async with asyncio.timeout(5):
+            connection = await asyncpg.connect(url)
+            try:
+                version = await connection.fetchval("SELECT current_setting('server_version')")
+                now = await connection.fetchval("SELECT clock_timestamp()")
+            finally:
+                await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        return [Finding("Postgres", well=False, found=repr(error), mend="`postroom status`")]
+    return [
+        Finding("Postgres version", version.startswith(f"{MAJOR}."), version, ""),
+        _clock(now),
+    ]
+
+
+def _clock(now: datetime) -> Finding:
+    apart = abs(now.timestamp() - time.time())
+    well = apart < CLOCK_SECONDS
+    mend = "" if well else "set the clocks (chrony, systemd-timesyncd)"
+    return Finding("clock", well, f"database and machine are {apart:.1f} s apart", mend)
+
+
+def _relay(relay: str) -> Finding:
+    words = f"outgoing mail goes through {relay}" if relay else "off: outgoing mail is captured"
+    return Finding("relay", well=True, found=words)

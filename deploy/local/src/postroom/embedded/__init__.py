@@ -1,0 +1,1 @@
+"""Postgres and NATS as programs from wheels, on loopback, with their data in the home."""

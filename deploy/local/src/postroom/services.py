@@ -1,0 +1,152 @@
+"""The five services: what each is started with.
+
+Law: a service gets its own secrets and nobody else's, as files, not in its environment, where
+every process of the same user could read them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from postroom.config import Settings
+from postroom.embedded import logins
+
+TOKEN_KEYS: Final = "token-keys"  # noqa: S105 - the name of a file
+GRACE_SECONDS: Final = 15.0
+SESSION_KEY: Final = "session-key"
+FETCHER_KEY: Final = "fetcher-key"
+FETCHER_PUBLIC_KEY: Final = "fetcher-public-key"
+COMMAND_TOKEN: Final = "command-token"  # noqa: S105 - the name of a file
+"""The API token of the command `postroom` on this machine."""
+ADMIN_PASSWORD: Final = "admin-password"  # noqa: S105 - the name of a file
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the services find when they start."""
+
+    settings: Settings
+    secrets: Path
+    nats_url: str
+
+    def file(self, name: str) -> str:
+        """The path of a file in the home's secrets."""
+        return str(self.secrets / name)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: its name (also its user on the broker), module and own settings."""
+
+    name: str
+    own: Callable[[Surroundings], dict[str, str]]
+    needs_database: bool = False
+
+    @property
+    def module(self) -> str:
+        """What `python -m` starts."""
+        return "postroom_" + self.name.replace("-", "_")
+
+
+def url_file(login: str) -> str:
+    """The name of the secret that holds the database URL of `login`."""
+    return f"{login.removeprefix('postroom_')}-database-url"
+
+
+def nats_password(user: str) -> str:
+    """The name of the secret that holds the broker's password of `user`."""
+    return f"nats-{user}"
+
+
+def _fetcher(around: Surroundings) -> dict[str, str]:
+    return {
+        **around.settings.given("POSTROOM_FETCHER_"),
+        "POSTROOM_DATABASE_FETCH_URL_FILE": around.file(url_file(logins.FETCH)),
+        "POSTROOM_FETCHER_KEY_FILE": around.file(FETCHER_KEY),
+    }
+
+
+def _smtp(around: Surroundings) -> dict[str, str]:
+    settings = around.settings
+    return {
+        **settings.given("POSTROOM_RELAY"),
+        **settings.given("POSTROOM_SMTP_"),
+        "POSTROOM_SMTP_HOST": settings.smtp_host,
+        "POSTROOM_SMTP_PORT": str(settings.smtp_port),
+    }
+
+
+def _rules(around: Surroundings) -> dict[str, str]:
+    return {"POSTROOM_TOKEN_KEYS_FILE": around.file(TOKEN_KEYS)}
+
+
+def _api(around: Surroundings) -> dict[str, str]:
+    settings = around.settings
+    administrator = settings.given("POSTROOM_ADMIN_")
+    administrator["POSTROOM_ADMIN_EMAIL"] = settings.admin_email
+    if not {"POSTROOM_ADMIN_PASSWORD", "POSTROOM_ADMIN_PASSWORD_FILE"} & administrator.keys():
+        administrator["POSTROOM_ADMIN_PASSWORD_FILE"] = around.file(ADMIN_PASSWORD)
+    return {
+        **settings.given("POSTROOM_RELAY"),
+        **settings.given("POSTROOM_HTTP_"),
+        **administrator,
+        "POSTROOM_HTTP_HOST": settings.http_host,
+        "POSTROOM_HTTP_PORT": str(settings.http_port),
+        "POSTROOM_BASE_URL": settings.base_url,
+        "POSTROOM_DATABASE_APP_URL_FILE": around.file(url_file(logins.APP)),
+        "POSTROOM_DATABASE_WORKER_URL_FILE": around.file(url_file(logins.WORKER)),
+        "POSTROOM_TOKEN_KEYS_FILE": around.file(TOKEN_KEYS),
+        "POSTROOM_SESSION_KEY_FILE": around.file(SESSION_KEY),
+        "POSTROOM_COMMAND_TOKEN_FILE": around.file(COMMAND_TOKEN),
+        "POSTROOM_FETCHER_PUBLIC_KEY_FILE": around.file(FETCHER_PUBLIC_KEY),
+    }
+
+
+def _forum_bridge(around: Surroundings) -> dict[str, str]:
+    return {
+        "POSTROOM_BASE_URL": around.settings.base_url,
+        "POSTROOM_DATABASE_FORUM_URL_FILE": around.file(url_file(logins.FORUM)),
+        "POSTROOM_TOKEN_KEYS_FILE": around.file(TOKEN_KEYS),
+    }
+
+
+SERVICES: Final = (
+    Service("fetcher", _fetcher, needs_database=True),
+    Service("smtp", _smtp),
+    Service("rules", _rules),
+    Service("api", _api, needs_database=True),
+    Service("forum-bridge", _forum_bridge, needs_database=True),
+)
+
+MIGRATIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "api": ("POSTROOM_DATABASE_OWNER_URL_FILE", logins.OWNER),
+    "forum-bridge": ("POSTROOM_DATABASE_FORUM_URL_FILE", logins.FORUM),
+    "fetcher": ("POSTROOM_DATABASE_FETCH_URL_FILE", logins.FETCH),
+}
+"""Which service migrates, under which setting, as which login."""
+
+
+def environment(service: Service, around: Surroundings, health_port: int) -> dict[str, str]:
+    """The whole environment of a service's process."""
+    return {
+        **around.settings.passed_on(),
+        "POSTROOM_NATS_URL": around.nats_url,
+        "POSTROOM_NATS_USER": service.name,
+        "POSTROOM_NATS_PASSWORD_FILE": around.file(nats_password(service.name)),
+        "POSTROOM_HEALTH_PORT": str(health_port),
+        "POSTROOM_LOG_FORMAT": "line",
+        "PYTHONUNBUFFERED": "1",
+        **service.own(around),
+    }
+
+
+def migration_environment(name: str, around: Surroundings) -> dict[str, str]:
+    """The whole environment of `python -m postroom_<name> migrate`."""
+    setting, login = MIGRATIONS[name]
+    return {
+        **around.settings.passed_on(),
+        "POSTROOM_LOG_FORMAT": "line",
+        "PYTHONUNBUFFERED": "1",
+        setting: around.file(url_file(login)),
+    }
