@@ -1,0 +1,115 @@
+"""Mail from a real server: a mailbox set up by API, received by hand and by the clock."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from support import dovecot
+from support.client import Api, letter, wire
+from support.dovecot import PASSWORD, USER, Dovecot
+from support.system import System
+from support.waiting import eventually
+
+pytestmark = pytest.mark.skipif(
+    dovecot.missing() is not None,
+    reason=f"needs {dovecot.missing()}: apt-get install dovecot-imapd dovecot-pop3d",
+)
+
+
+@pytest.fixture
+def server():
+    made = Dovecot()
+    made.start()
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+def source(server: Dovecot, kind: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "host": "localhost",
+        "port": server.imaps if kind == "imap" else server.pop3s,
+        "tls": "implicit",
+        "login": USER,
+        "password": PASSWORD,
+        "ca": server.ca,
+        **changes,
+    }
+
+
+async def check(api: Api, mailbox: str) -> dict[str, Any]:
+    """Receive now, and return how it went."""
+    before = (await api.get(f"/mailboxes/{mailbox}"))["last_check"]
+    await api.post(f"/mailboxes/{mailbox}/receive")
+
+    async def done() -> Any:
+        found = (await api.get(f"/mailboxes/{mailbox}"))["last_check"]
+        assert found is not None
+        assert found != before
+        return found
+
+    return await eventually(done, 40, what="the check")
+
+
+@pytest.mark.parametrize("kind", ["imap", "pop3"])
+async def test_mail_arrives_once_and_rules_sort_it(
+    running: System, api: Api, server: Dovecot, kind: str
+) -> None:
+    for number in range(5):
+        mail = letter("Anna <anna@example.net>", USER, f"Mail {number}", message_id=f"{number}@x")
+        server.put(wire(mail))
+    box = await api.post("/mailboxes", name="Office", source=source(server, kind))
+    await api.post(
+        "/rules",
+        mailbox=box["id"],
+        name="Three",
+        condition={"kind": "test", "field": "subject", "operator": "ends", "values": ["3"]},
+        actions=[{"kind": "add_tag", "tag": "three"}],
+    )
+    first = await check(api, box["id"])
+    assert (first["state"], first["error"], first["found"]) == ("idle", None, 5)
+    rows = {row["subject"]: row for row in await api.messages(5)}
+    assert rows["Mail 3"]["tags"] == ["three"]
+    assert {row["mailbox"] for row in rows.values()} == {box["id"]}
+    raw = await api.client.get(f"/api/v1/messages/{rows['Mail 0']['id']}/raw")
+    assert b"Subject: Mail 0" in raw.content
+    server.put(wire(letter("anna@example.net", USER, "Mail 5", message_id="5@x")))
+    again = await check(api, box["id"])
+    assert (again["found"], again["stored"]) == (1, 6)
+    await api.messages(6)
+
+
+async def test_what_is_wrong_is_said_in_the_servers_words(
+    running: System, api: Api, server: Dovecot
+) -> None:
+    wrong = await api.post("/mailboxes", name="Wrong", source=source(server, "imap", password="no"))
+    found = await check(api, wrong["id"])
+    assert found["state"] == "auth_failed"
+    assert "uthentication" in found["error"]
+    unknown = await api.post("/mailboxes", name="CA", source=source(server, "imap", ca=""))
+    found = await check(api, unknown["id"])
+    assert found["state"] in {"unreachable", "trouble", "refused"}
+    assert "certificate" in found["error"].lower()
+    closed = await api.post("/mailboxes", name="Port", source=source(server, "imap", port=1))
+    assert (await check(api, closed["id"]))["state"] == "unreachable"
+    page = await api.client.get("/mailboxes")
+    assert "auth failed" in page.text
+
+
+async def test_the_clock_brings_new_mail(tmp_path, sink, server: Dovecot) -> None:
+    system = System(tmp_path, {"POSTROOM_TIME_SCALE": "0.02"})  # a minute is 1.2 s
+    await asyncio.to_thread(system.start)
+    try:
+        await system.wait_ready()
+        async with Api(system) as api:
+            settings = source(server, "imap", interval_minutes=1)
+            await api.post("/mailboxes", name="Office", source=settings)
+            for number in range(3):
+                mail = letter("anna@example.net", USER, f"Mail {number}", message_id=f"{number}@x")
+                server.put(wire(mail))
+                await api.messages(number + 1)
+    finally:
+        system.stop()

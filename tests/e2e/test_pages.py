@@ -1,0 +1,190 @@
+"""A walk through the pages in a real browser, with a screenshot of each.
+
+`make screens` keeps the pictures: POSTROOM_SCREENS names their directory.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from support import browser
+from support.client import Api, letter, send
+from support.sink import Sink
+from support.system import System
+
+GARDEN = "garden@example.org"
+ANNA, BEN = "anna@example.net", "ben@example.com"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 860}
+
+
+class Pictures:
+    """Takes every page at a desk and on a phone, in light and dark."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    async def take(self, page: Page, name: str) -> None:
+        for size, width in (("desk", DESK), ("phone", PHONE)):
+            await page.set_viewport_size(width)
+            assert await browser.overflow(page) <= 0, f"{name} is too wide for a {size}"
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme)
+                path = self.directory / f"{name}-{size}-{scheme}.png"
+                await page.screenshot(path=path, full_page=size == "phone")
+        await page.set_viewport_size(DESK)
+        await page.emulate_media(color_scheme="light")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Pictures:
+    return Pictures(Path(os.environ.get("POSTROOM_SCREENS") or tmp_path / "screens"))
+
+
+@browser.NEEDED
+async def test_a_walk_from_signing_in_to_a_discussion(
+    running: System, api: Api, sink: Sink, pictures: Pictures
+) -> None:
+    async with browser.chromium() as chrome:
+        page = await chrome.new_page(viewport=DESK)
+        page.set_default_timeout(20_000)
+        watch = browser.Watch(page, running.base_url)
+        await page.goto(running.base_url)
+        await pictures.take(page, "sign-in")
+        await page.get_by_label("E-mail address").fill(running.admin_email)
+        await page.get_by_label("Password").fill(running.admin_password)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Forums")).to_be_visible()
+        await pictures.take(page, "forums-empty")
+
+        await page.get_by_label("Name", exact=True).fill("Garden club")
+        await page.get_by_label("E-mail address").fill(GARDEN)
+        await page.get_by_role("button", name="Make forum").click()
+        await expect(page.get_by_role("heading", name="Garden club")).to_be_visible()
+        await page.get_by_role("link", name="Members").click()
+        for member, name in ((ANNA, "Anna Berg"), (BEN, "Ben Cole")):
+            await page.get_by_label("E-mail address").fill(member)
+            await page.get_by_label("Name", exact=True).fill(name)
+            await page.get_by_role("button", name="Add member").click()
+            await expect(page.get_by_role("cell", name=member)).to_be_visible()
+        await pictures.take(page, "members")
+
+        mail = letter(
+            f"Anna Berg <{ANNA}>", GARDEN, "When do the tomatoes go out?",
+            "The forecast says 4 °C for Thursday night.\n\nWould you risk it?\n",
+            message_id="tomatoes@example.net",
+        )  # fmt: skip
+        await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+        forum = page.url.split("/")[-2]
+        (topic,) = await api.topics(forum, 1)
+        await sink.wait_for(1)
+        answer = letter(
+            f"Ben Cole <{BEN}>", GARDEN, "Re: When do the tomatoes go out?",
+            "Not before the ice saints.\n", message_id="saints@example.com",
+            in_reply_to="tomatoes@example.net",
+        )  # fmt: skip
+        await asyncio.to_thread(send, running, answer, BEN, GARDEN)
+        await api.posts(topic["id"], 2)
+
+        await page.goto(f"{running.base_url}/forums/{forum}")
+        await page.get_by_role("link", name="When do the tomatoes go out?").click()
+        await expect(page.get_by_text("Not before the ice saints.")).to_be_visible()
+        await page.get_by_label("Your reply").fill("I bring fleece for everyone.")
+        await page.get_by_role("button", name="Post reply").click()
+        await expect(page.get_by_text("I bring fleece for everyone.")).to_be_visible()
+        await sink.wait_for(4)
+        await page.goto(f"{running.base_url}/topics/{topic['id']}")
+        await expect_delivered(page, 3)
+        await pictures.take(page, "topic")
+
+        await page.goto(f"{running.base_url}/forums/{forum}/new")
+        await page.get_by_label("Subject").fill("Seed swap on Saturday")
+        await page.get_by_label("Text").fill("Ten o'clock, by the shed.\nBring envelopes.")
+        await pictures.take(page, "new-topic")
+        await page.get_by_role("button", name="Post", exact=True).click()
+        await expect(page.get_by_role("heading", name="Seed swap on Saturday")).to_be_visible()
+        await page.goto(f"{running.base_url}/forums/{forum}")
+        await expect(page.get_by_role("link", name="Seed swap on Saturday")).to_be_visible()
+        await pictures.take(page, "forum")
+
+        await page.get_by_role("link", name="Messages").click()
+        await pictures.take(page, "messages")
+        await page.get_by_role("link", name="When do the tomatoes go out?", exact=True).click()
+        await expect(page.get_by_text("posted to forum")).to_be_visible()
+        await pictures.take(page, "message")
+        for name, path, heading in (
+            ("rules", "/rules", "Rules"),
+            ("rule-new", "/rules/new", "New rule"),
+            ("rules-try", "/rules-try", "Try the rules on a mail"),
+            ("mailboxes", "/mailboxes", "Mailboxes"),
+            ("mailbox-new", "/mailboxes/new?type=imap", "New mailbox"),
+        ):
+            await page.goto(f"{running.base_url}{path}")
+            await expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+            await pictures.take(page, name)
+        await page.get_by_role("link", name="Outbox").click()
+        await expect(page.get_by_role("cell", name=BEN).first).to_be_visible()
+        await pictures.take(page, "outbox")
+        await page.get_by_role("link", name="When do the tomatoes").first.click()
+        await expect(page.get_by_text("List-Unsubscribe-Post")).to_be_visible()
+        await pictures.take(page, "copy")
+        await page.get_by_role("link", name="Set aside").click()
+        await expect(page.get_by_text("Nothing is set aside")).to_be_visible()
+        await pictures.take(page, "set-aside")
+        await page.goto(f"{running.base_url}/nothing-here")
+        await expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+        assert watch.errors == [
+            "Failed to load resource: the server responded with a status of 404 (Not Found)"
+        ]
+        watch.errors.clear()
+
+        await page.goto(f"{running.base_url}/docs")
+        await expect(
+            page.get_by_role("heading", name="Make a forum with its address")
+        ).to_be_visible()
+        await page.screenshot(path=pictures.directory / "docs-desk-light.png")
+        await page.goto(running.base_url)
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await page.goto(f"{running.base_url}/messages")
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert watch.errors == []
+        assert watch.elsewhere == []
+
+
+async def expect_delivered(page: Page, posts: int) -> None:
+    """Reload until every post says who got it."""
+    for _ in range(100):
+        await page.reload()
+        ways = await page.get_by_text("on the way").count()
+        if not ways and await page.get_by_text("delivered").count() == posts:
+            return
+    raise AssertionError(f"{posts} posts should be delivered: {await page.inner_text('main')}")
+
+
+@browser.NEEDED
+async def test_a_page_works_without_scripts_and_forms_keep_what_was_typed(
+    running: System, api: Api
+) -> None:
+    await api.forum("Garden", GARDEN)
+    async with browser.chromium() as chrome:
+        context = await chrome.new_context(java_script_enabled=False)
+        page = await context.new_page()
+        await page.goto(f"{running.base_url}/sign-in?next=//evil.example/")
+        await page.get_by_label("E-mail address").fill(running.admin_email)
+        await page.get_by_label("Password").fill("wrong")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_contain_text("do not go together")
+        await expect(page.get_by_label("E-mail address")).to_have_value(running.admin_email)
+        await page.get_by_label("Password").fill(running.admin_password)
+        await page.get_by_role("button", name="Sign in").click()
+        assert page.url.startswith(running.base_url), "never to another site"
+        await page.get_by_label("Name", exact=True).fill("Second")
+        await page.get_by_label("E-mail address").fill(GARDEN)
+        await page.get_by_role("button", name="Make forum").click()
+        await expect(page.get_by_role("alert")).to_contain_text("already belongs")
+        await expect(page.get_by_label("Name", exact=True)).to_have_value("Second")

@@ -1,0 +1,140 @@
+"""Rules that people write: by API, by form, tried on a mail, and done to mail that comes."""
+
+import asyncio
+from typing import Any
+
+from playwright.async_api import expect
+
+from support import browser
+from support.client import Api, letter, send, wire
+from support.sink import Sink
+from support.system import System
+from support.waiting import eventually
+
+GARDEN = "garden@example.org"
+ANNA, BOSS = "anna@example.net", "boss@example.com"
+
+
+def compare(field: str, operator: str, *values: str) -> dict:
+    return {"kind": "test", "field": field, "operator": operator, "values": list(values)}
+
+
+async def test_rules_mark_forward_and_stop(running: System, api: Api, sink: Sink) -> None:
+    forum = await api.forum("Garden", GARDEN)
+    (mailbox,) = (await api.get("/mailboxes"))["data"]
+    await api.post(
+        "/rules",
+        name="Invoices",
+        condition=compare("subject", "regex", r"^invoice \d+"),
+        actions=[
+            {"kind": "set_importance", "level": "high"},
+            {"kind": "add_tag", "tag": "money"},
+            {"kind": "forward", "to": BOSS},
+            {"kind": "stop"},
+        ],
+    )
+    sentences = [rule["sentence"] for rule in (await api.get("/rules"))["data"]]
+    assert "forward to boss@example.com, then stop" in sentences[0]
+    trial = await api.post(
+        "/rules/try",
+        mailbox=mailbox["id"],
+        raw=wire(letter(ANNA, GARDEN, "Invoice 17", message_id="try@x")).decode(),
+    )
+    assert trial["decision"]["tags"] == ["money"]
+    for subject in ("Invoice 17", "Roses"):
+        mail = letter(ANNA, GARDEN, subject, message_id=f"{subject.split()[0]}@x")
+        await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+    rows = {row["subject"]: row for row in await api.messages(2)}
+    assert (rows["Invoice 17"]["importance"], rows["Invoice 17"]["tags"]) == ("high", ["money"])
+    assert (rows["Roses"]["importance"], rows["Roses"]["tags"]) == ("normal", [])
+    (topic,) = await api.topics(forum, 1)
+    assert topic["title"] == "Roses", "the account's rule stopped before the forum's"
+    (forwarded,) = await sink.wait_for(1)
+    assert (forwarded.mail_from, forwarded.rcpt_tos) == ("", (BOSS,))
+    assert forwarded.raw.startswith(b"Postroom-Forwarded: ")
+    assert b"Subject: Invoice 17" in forwarded.raw
+
+    async def shown() -> Any:
+        return [row for row in (await api.get("/deliveries"))["data"] if row["recipient"] == BOSS]
+
+    (delivery,) = await eventually(shown, what="the forward in the outbox")
+    copy = await api.client.get(f"/api/v1/deliveries/{delivery['serial']}/raw")
+    assert copy.content == forwarded.raw
+    page = await api.client.get(f"/outbox/{delivery['serial']}")
+    assert "Invoice 17" in page.text
+
+
+async def test_what_a_rule_deleted_can_be_brought_back(running: System, api: Api) -> None:
+    await api.post("/mailboxes", name="Box", source={"type": "smtp", "addresses": [GARDEN]})
+    await api.post(
+        "/rules",
+        name="Junk",
+        condition=compare("subject", "contains", "junk"),
+        actions=[{"kind": "delete"}],
+    )
+    for subject in ("Junk mail", "Good mail"):
+        mail = letter(ANNA, GARDEN, subject, message_id=f"{subject[:4]}@x")
+        await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+    (good,) = await api.messages(1)
+    assert good["subject"] == "Good mail"
+    (junk,) = (await api.get("/messages?deleted=true"))["data"]
+    assert junk["deleted_at"]
+    assert "Bring back" in (await api.client.get(f"/messages/{junk['id']}")).text
+    back = await api.post(f"/messages/{junk['id']}/restore")
+    assert back["deleted_at"] is None
+    await api.messages(2)
+    missing = await api.client.post("/api/v1/messages/msg_none/restore")
+    assert missing.status_code == 404
+
+
+async def test_a_rule_that_cannot_run_is_refused_with_its_place(running: System, api: Api) -> None:
+    answer = await api.client.post(
+        "/api/v1/rules",
+        json={
+            "name": "Broken",
+            "condition": {"kind": "group", "mode": "all", "of": [compare("body", "regex", "(")]},
+            "actions": [{"kind": "post_to_forum", "forum": "frm_none"}],
+        },
+    )
+    assert answer.status_code == 422
+    assert [one["pointer"] for one in answer.json()["errors"]] == [
+        "/condition/of/0/values/0",
+        "/actions/0/forum",
+    ]
+    assert (await api.get("/rules"))["data"] == []
+
+
+@browser.NEEDED
+async def test_a_rule_is_written_changed_switched_and_deleted_on_the_page(
+    running: System, api: Api
+) -> None:
+    await api.forum("Garden", GARDEN)
+    async with browser.chromium() as chrome:
+        context = await chrome.new_context(java_script_enabled=False)
+        page = await context.new_page()
+        await browser.sign_in(page, running, "/rules")
+        await page.get_by_role("link", name="New rule").click()
+        await page.get_by_label("Name", exact=True).fill("Loud")
+        await page.get_by_label("How, comparison 1").select_option("regex")
+        await page.get_by_label("Values, one a line, comparison 1").fill("[A-Z")
+        await page.get_by_label("Action 1", exact=True).select_option("add_tag")
+        await page.get_by_label("With what, action 1").fill("loud")
+        await page.get_by_role("button", name="Save rule").click()
+        await expect(page.get_by_role("alert")).to_contain_text("not understood")
+        await page.get_by_label("Values, one a line, comparison 1").fill("^[A-Z ]+$\nurgent")
+        await page.get_by_role("button", name="Save rule").click()
+        await expect(page.get_by_text("tag “loud”")).to_be_visible()
+        await page.get_by_role("link", name="Loud").click()
+        await page.get_by_label("Action 2", exact=True).select_option("mark_read")
+        await page.get_by_role("button", name="Save rule").click()
+        await expect(page.get_by_text("then mark as read")).to_be_visible()
+        await page.get_by_role("link", name="Try on a mail").click()
+        await page.get_by_label("The mail, with its headers (.eml)").fill("Subject: urgent\n\nx\n")
+        await page.get_by_role("button", name="Try").click()
+        await expect(page.get_by_text("tagged “loud”")).to_be_visible()
+        await page.goto(f"{running.base_url}/rules")
+        row = page.get_by_role("listitem").filter(has_text="Loud")
+        await row.get_by_role("button", name="Switch off").click()
+        await expect(row.get_by_text("off", exact=True)).to_be_visible()
+        await row.get_by_role("button", name="Delete Loud").click()
+        await expect(page.get_by_role("link", name="Loud")).to_have_count(0)

@@ -1,0 +1,41 @@
+"""`postroom up` with the real services: from the command to a page, and back to nothing."""
+
+import importlib.util
+import time
+
+import httpx
+import pytest
+
+from support.waiting import eventually
+
+MISSING = [
+    name
+    for name in ("fetcher", "smtp", "rules", "api", "forum_bridge")
+    if importlib.util.find_spec(f"postroom_{name}.__main__") is None
+]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not written yet: {', '.join(MISSING)}")
+
+
+async def test_from_the_command_to_a_page_and_back(system, record_property):
+    for start in ("first", "second"):
+        began = time.monotonic()
+        system.start()
+        await system.wait_ready()
+        async with httpx.AsyncClient(base_url=system.base_url, follow_redirects=True) as client:
+            page = await client.get("/")
+        took = time.monotonic() - began
+        record_property(f"{start}_start_seconds", round(took, 2))
+        assert page.status_code == 200
+        print(f"the {start} start took {took:.1f} s")  # reported, never asserted
+        assert system.status()["ready"]
+        assert system.interrupt() == 0
+        assert "Traceback" not in system.log
+
+
+@pytest.mark.parametrize("name", ["postgres", "nats", "api", "forum-bridge", "rules", "smtp"])
+async def test_whatever_is_killed_the_whole_is_ready_again(system, name):
+    system.start()
+    await system.wait_ready()
+    killed = system.kill9(name)
+    await system.back(name, killed)
+    await eventually(lambda: system.status()["ready"], 30, what="everything is ready again")

@@ -1,0 +1,1 @@
+"""Fakes, builders and server harnesses that tests share; imported as `support.*`."""

@@ -1,0 +1,70 @@
+"""A real browser: Debian's Chromium, driven by Playwright."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+
+from support.system import System
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NEEDED = pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """Give a headless browser."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class Watch:
+    """What a page did that it should not: errors on the console, requests to elsewhere."""
+
+    def __init__(self, page: Page, home: str) -> None:
+        self.errors: list[str] = []
+        self.elsewhere: list[str] = []
+        self._home = home
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith((self._home, "data:", "blob:")):
+            self.elsewhere.append(request.url)
+
+
+async def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    return int(
+        await page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+    )
+
+
+async def sign_in(page: Page, system: System, where: str = "/") -> None:
+    """Sign in as the administrator, and go to a page."""
+    await page.goto(f"{system.base_url}/sign-in?next={where}")
+    await page.get_by_label("E-mail address").fill(system.admin_email)
+    await page.get_by_label("Password").fill(system.admin_password)
+    await page.get_by_role("button", name="Sign in").click()

@@ -1,0 +1,59 @@
+"""Rules, mails and facts for the tests of rules."""
+
+from datetime import UTC, datetime
+
+from postroom_contract.documents import RuleDocument
+from postroom_contract.mail import Envelope
+from postroom_contract.rules import Condition, Group, Test
+from postroom_mail.read import read
+from postroom_rules.domain.facts import Facts, facts_of
+
+RAW = (
+    b"From: =?utf-8?q?Anna_M=C3=BCller?= <Anna@Example.NET>\r\n"
+    b"To: Garden <garden@example.org>, other@example.com\r\n"
+    b"Subject: Invoice 17 for May\r\n"
+    b"X-Kind: bill\r\nX-Kind: urgent\r\n"
+    b"Message-ID: <m1@example.net>\r\n\r\nHello\r\n"
+)
+
+
+def envelope(**changes) -> Envelope:
+    values = {
+        "id": "msg_1",
+        "account": "acc_1",
+        "mailbox": "mbx_1",
+        "role": "mail",
+        "recipient": "garden@example.org",
+        "sender": "anna@example.net",
+        "received_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "sha256": "0",
+        "size": 1,
+        "source": "smtp",
+        "transaction": "txn_1",
+    }
+    return Envelope(**{**values, **changes})
+
+
+def facts(raw: bytes = RAW, *, own_marker: bool = False, **changes) -> Facts:
+    return facts_of(read(raw), envelope(**changes), own_marker=own_marker)
+
+
+def check(field: str, operator: str, *values: str, header: str | None = None, negate=False) -> Test:
+    return Test(field=field, operator=operator, values=values, header=header, negate=negate)
+
+
+def rule(name: str, when: Condition, *then, version: int = 1) -> RuleDocument:
+    return RuleDocument(
+        id=f"rul_{name}",
+        account="acc_1",
+        scope="mbx_1",
+        name=name,
+        active=True,
+        when=when,
+        then=then,
+        version=version,
+    )
+
+
+ALWAYS = Group(mode="all", of=())
+NEVER = Group(mode="any", of=())

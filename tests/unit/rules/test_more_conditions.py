@@ -1,0 +1,143 @@
+"""Conditions and actions beyond the first: bodies, sizes, patterns, marks, stop."""
+
+import time
+
+import pytest
+
+from postroom_contract.rules import (
+    AddSpamRating,
+    AddTag,
+    Delete,
+    Forward,
+    Group,
+    MarkRead,
+    MarkSpam,
+    PostToForum,
+    SetSpamRating,
+    Stop,
+    Test,
+)
+from postroom_rules.domain.checks import problems
+from postroom_rules.domain.conditions import evaluate
+from postroom_rules.domain.decide import MAX_ACTIONS, Ruleset, decide
+from support.rules import ALWAYS, RAW, check, facts, rule
+
+MULTIPART = (
+    b"From: a@example.net\r\nTo: b@example.org\r\nCc: Cara <cara@example.com>\r\nSubject: Files\r\n"
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    b"--x\r\nContent-Type: text/plain\r\n\r\nPlease find the Invoice.\r\nRegards\r\n"
+    b"--x\r\nContent-Type: application/pdf; name=inv-17.pdf\r\n"
+    b"Content-Disposition: attachment; filename=inv-17.pdf\r\n\r\nPDF\r\n--x--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        (check("cc", "equals", "cara@example.com"), True),
+        (check("body", "contains", "invoice"), True),
+        (check("body", "contains", "find the invoice.\nregards"), True),
+        (check("attachment", "equals", "application/pdf"), True),
+        (check("attachment", "wildcard", "inv-*.pdf"), True),
+        (check("attachment", "wildcard", "inv-?.pdf"), False),
+        (check("attachment", "wildcard", "nv-*.pdf"), False),
+        (check("subject", "regex", "^f.les$"), True),
+        (check("subject", "regex", "^les"), False),
+        (check("subject", "wildcard", "[f]iles"), False),
+        (check("size", "greater", "100"), True),
+        (check("size", "less", "100"), False),
+        (check("size", "equals", "500"), True),
+        (check("size", "greater", "100", negate=True), False),
+    ],
+)
+def test_a_condition(test: Test, expected: bool) -> None:
+    assert evaluate(test, facts(MULTIPART, size=500))[0] is expected
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a+)+$", "(a|aa)+$", "(a|a?)+$", "(.*a){20}$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(x+x+)+y"],
+)
+def test_no_pattern_takes_long(pattern: str) -> None:
+    body = b"From: a@b.c\r\nSubject: x\r\n\r\n" + b"a" * 256_000 + b"!\r\n"
+    subject = facts(body)
+    began = time.perf_counter()
+    evaluate(check("body", "regex", pattern), subject)
+    assert time.perf_counter() - began < 5  # a deadline for safety; RE2 takes milliseconds
+
+
+def test_marks_and_stop() -> None:
+    rules = (
+        rule("a", ALWAYS, AddTag("one"), AddTag("one"), AddTag("two"), MarkRead(), MarkSpam(True)),
+        rule("b", ALWAYS, AddSpamRating(40), AddSpamRating(80), AddSpamRating(-10), Delete()),
+        rule("c", ALWAYS, MarkSpam(False), Stop()),
+        rule("d", ALWAYS, SetSpamRating(0)),
+    )
+    decision = decide(facts(), Ruleset(1, rules))
+    assert decision.tags == ("one", "two")
+    assert (decision.read, decision.deleted, decision.spam) == (True, True, False)
+    assert decision.spam_rating == 90
+    assert [trace.rule for trace in decision.trace] == ["rul_a", "rul_b", "rul_c"]
+
+
+def test_a_mail_is_not_forwarded_in_circles() -> None:
+    rules = (rule("a", ALWAYS, Forward("boss@example.com"), Forward("boss@example.com")),)
+    assert decide(facts(), Ruleset(1, rules)).actions == (Forward("boss@example.com"),)
+    for raw, own in ((b"Postroom-Forwarded: msg_1\r\n" + RAW, False), (RAW, True)):
+        decision = decide(facts(raw, own_marker=own), Ruleset(1, rules))
+        assert decision.actions == ()
+        assert decision.trace[0].done[0].startswith("not forwarded")
+
+
+def test_a_program_may_be_forwarded_but_never_posts() -> None:
+    rules = (rule("a", ALWAYS, Forward("boss@example.com"), PostToForum("frm_1")),)
+    decision = decide(facts(b"Auto-Submitted: auto-generated\r\n" + RAW), Ruleset(1, rules))
+    assert decision.actions == (Forward("boss@example.com"),)
+
+
+def test_limits_on_actions() -> None:
+    many = tuple(AddTag(f"t{number}") for number in range(MAX_ACTIONS + 5))
+    forwards = tuple(Forward(f"{number}@example.com") for number in range(6))
+    decision = decide(facts(), Ruleset(1, (rule("a", ALWAYS, *forwards, *many),)))
+    assert len(decision.actions) == MAX_ACTIONS
+    assert sum(isinstance(action, Forward) for action in decision.actions) == 4
+
+
+def test_a_rule_that_breaks_is_skipped_and_said_so() -> None:
+    broken = rule("a", check("size", "greater", "huge"), AddTag("x"))
+    decision = decide(facts(), Ruleset(1, (broken, rule("b", ALWAYS, AddTag("y")))))
+    assert decision.tags == ("y",)
+    assert "skipped" in decision.trace[0].done[0]
+
+
+@pytest.mark.parametrize(
+    ("when", "then", "pointer", "words"),
+    [
+        (check("subject", "regex", "(unclosed"), (), "/condition/values/0", "not understood"),
+        (check("subject", "regex", "(?=x)"), (), "/condition/values/0", "not understood"),
+        (check("subject", "regex", "x" * 501), (), "/condition/values/0", "500"),
+        (check("subject", "less", "1"), (), "/condition/operator", "size"),
+        (check("size", "contains", "1"), (), "/condition/operator", "size"),
+        (check("size", "less", "big"), (), "/condition/values/0", "number"),
+        (check("header", "equals", "x"), (), "/condition/header", "header"),
+        (check("subject", "contains"), (), "/condition/values", "value"),
+        (ALWAYS, (Forward("nobody"),), "/actions/0/to", "address"),
+        (
+            Group(mode="all", of=(check("from", "regex", "["),)),
+            (),
+            "/condition/of/0/values/0",
+            "not understood",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_when_saving(when, then, pointer: str, words: str) -> None:
+    found = list(problems(when, then))
+    assert [where for where, _ in found] == [pointer]
+    assert words in found[0][1]
+
+
+def test_nesting_has_a_limit() -> None:
+    when = ALWAYS
+    for _ in range(9):
+        when = Group(mode="all", of=(when,))
+    assert any("deep" in words for _, words in problems(when, ()))

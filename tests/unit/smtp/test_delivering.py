@@ -1,0 +1,308 @@
+"""Chunks with a hop and a broker in memory."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from postroom_contract import subjects
+from postroom_contract.codec import decode, encode
+from postroom_contract.commands import DeliverChunk, OutboxMail, Progress, Recipient, Template
+from postroom_contract.events import DeliveryReported
+from postroom_runtime.errors import NotYetError, RefusedError, UnavailableError
+from postroom_runtime.messages import Publication
+from postroom_smtp.domain.delivery import HopReply
+from postroom_smtp.handlers.delivering import Delivering
+from support.smtp import FixedClock, MemoryBroker, MemoryCounts, MemoryHop
+
+DEFERRED = HopReply(451, "4.2.0 later")
+FAILED = HopReply(550, "5.1.1 no such user")
+
+
+def recipient(serial):
+    return Recipient(
+        serial=serial,
+        address=f"m{serial}@theirs.example",
+        sender=f"garden+b{serial}@ours.example",
+        places={"to": f"m{serial}@theirs.example"},
+    )
+
+
+def chunk(*serials, attempt=1):
+    return DeliverChunk(
+        id=f"cmd_{attempt}",
+        account="acc_one",
+        correlation="msg_1",
+        causation="evt_1",
+        chunk="chk_1",
+        scope="frm_garden",
+        origin="pst_1",
+        outbox="out_1",
+        domain="theirs.example",
+        attempt=attempt,
+        recipients=tuple(map(recipient, serials)),
+    )
+
+
+MAIL = OutboxMail(
+    id="out_1",
+    account="acc_one",
+    scope="frm_garden",
+    origin="pst_1",
+    message_id="1@ours.example",
+    subject="Roses",
+    template=Template((b"To: ", b"\r\nSubject: Roses\r\n\r\n.hi\r\n"), ("to",)),
+)
+
+
+class Desk:
+    """A handler with everything in memory."""
+
+    def __init__(self, answers=None, *, relay=True):
+        self.broker = MemoryBroker()
+        self.broker.published.append(
+            Publication(subjects.outbox("acc_one", "out_1"), encode(MAIL), None)
+        )
+        self.hop = MemoryHop(answers)
+        self.counts = MemoryCounts()
+        self.clock = FixedClock()
+        self.handler = self.another(relay=relay)
+
+    def another(self, *, relay=True):
+        """A process that starts anew on the same broker."""
+        return Delivering(self.broker, self.hop if relay else None, self.clock, self.counts)
+
+    @property
+    def reports(self):
+        return [decode(p.payload, DeliveryReported) for p in self.broker.under("event")]
+
+    @property
+    def progress(self):
+        return decode(self.broker.under("progress")[-1].payload, Progress).done
+
+    @property
+    def scheduled(self):
+        return [(p, decode(p.payload, DeliverChunk)) for p in self.broker.under("schedule")]
+
+    @property
+    def tried(self):
+        return [r for _, r, _ in self.hop.sent]
+
+
+def states(report):
+    return {r.serial: r.state for r in report.results}
+
+
+async def test_each_copy_is_filled_sent_from_its_own_sender_and_reported():
+    desk = Desk()
+    await desk.handler.deliver(chunk(1, 2))
+    assert desk.hop.sent[0] == (
+        "garden+b1@ours.example",
+        "m1@theirs.example",
+        b"To: m1@theirs.example\r\nSubject: Roses\r\n\r\n.hi\r\n",
+    )
+    (report,) = desk.reports
+    assert states(report) == {1: "delivered", 2: "delivered"}
+    assert report.results[0].reply == "250 2.0.0 kept"
+    assert (report.subject, report.message_id, report.origin) == (
+        "Roses",
+        "1@ours.example",
+        "pst_1",
+    )
+    assert (report.about, report.correlation, report.causation) == ("chk_1", "msg_1", "cmd_1")
+    assert report.next_attempt_at is None
+    assert desk.progress == {1: "delivered", 2: "delivered"}
+    assert not desk.scheduled
+    assert desk.hop.closed == 1
+
+
+async def test_4xx_is_tried_again_by_schedule_with_only_the_open_ones():
+    desk = Desk({"m1@theirs.example": [DEFERRED], "m2@theirs.example": [FAILED]})
+    await desk.handler.deliver(chunk(1, 2, 3))
+    (report,) = desk.reports
+    assert states(report) == {1: "deferred", 2: "failed", 3: "delivered"}
+    assert report.next_attempt_at == desk.clock.now() + timedelta(seconds=60)
+    ((publication, again),) = desk.scheduled
+    assert publication.headers["Nats-Schedule"] == "@at 2026-11-23T12:01:00.000Z"
+    assert (
+        publication.headers["Nats-Schedule-Target"]
+        == f"postroom.v1.command.acc_one.smtp.deliver.{again.id}"
+    )
+    assert (again.chunk, again.attempt, again.causation) == ("chk_1", 2, "cmd_1")
+    assert [r.serial for r in again.recipients] == [1]
+    await desk.handler.deliver(again)
+    assert states(desk.reports[-1]) == {1: "delivered"}
+    assert desk.progress == {1: "delivered", 2: "failed", 3: "delivered"}
+
+
+async def test_progress_then_report_then_schedule():
+    desk = Desk({"m1@theirs.example": [DEFERRED]})
+    await desk.handler.deliver(chunk(1, 2))
+    kinds = [p.subject.split(".")[2] for p in desk.broker.published[1:]]
+    assert kinds == ["progress", "event", "schedule"]
+
+
+async def test_no_relay_captures_everything():
+    desk = Desk(relay=False)
+    await desk.handler.deliver(chunk(1, 2))
+    (report,) = desk.reports
+    assert states(report) == {1: "captured", 2: "captured"}
+    assert {r.reply for r in report.results} == {"captured: no relay is set"}
+    assert desk.progress == {1: "captured", 2: "captured"}
+    assert not desk.hop.sent
+
+
+async def test_what_progress_holds_is_not_sent_again_but_reported():
+    desk = Desk()
+    held = Progress(chunk="chk_1", done={1: "delivered", 2: "failed"})
+    desk.broker.published.append(Publication(subjects.progress("chk_1"), encode(held), None))
+    await desk.handler.deliver(chunk(1, 2, 3))
+    assert desk.tried == ["m3@theirs.example"]
+    assert states(desk.reports[0]) == {1: "delivered", 2: "failed", 3: "delivered"}
+
+
+async def test_repeating_all_of_it_says_the_same_under_the_same_ids():
+    desk = Desk({"m1@theirs.example": [DEFERRED, DEFERRED]})
+    await desk.handler.deliver(chunk(1, 2))
+    await desk.another().deliver(chunk(1, 2))
+    assert desk.tried.count("m2@theirs.example") == 1
+    assert len({p.id for p in desk.broker.under("event")}) == 1
+    assert len({(p.subject, p.payload) for p, _ in desk.scheduled}) == 1
+
+
+async def test_a_repeat_that_got_further_has_a_report_of_its_own():
+    desk = Desk({"m1@theirs.example": [DEFERRED]})
+    await desk.handler.deliver(chunk(1))
+    await desk.another().deliver(chunk(1))
+    assert [states(r)[1] for r in desk.reports] == ["deferred", "delivered"]
+    assert len({p.id for p in desk.broker.under("event")}) == 2
+
+
+async def test_the_last_attempt_gives_up():
+    desk = Desk({"m1@theirs.example": [DEFERRED]})
+    await desk.handler.deliver(chunk(1, attempt=21))
+    (result,) = desk.reports[0].results
+    assert result.state == "failed"
+    assert result.reply == "gave up after 5 days: 451 4.2.0 later"
+    assert desk.progress == {1: "failed"}
+    assert not desk.scheduled
+
+
+async def test_nobody_is_asked_for_once_the_next_hop_is_out_of_reach():
+    gone = HopReply(0, "relay: connection refused", "unreachable")
+    desk = Desk({"m1@theirs.example": [gone]})
+    await desk.handler.deliver(chunk(1, 2, 3))
+    assert desk.tried == ["m1@theirs.example"]
+    assert set(states(desk.reports[0]).values()) == {"deferred"}
+    assert [r.serial for r in desk.scheduled[0][1].recipients] == [1, 2, 3]
+
+
+async def test_a_broken_connection_is_made_anew_once():
+    lost = HopReply(0, "relay: connection lost", "lost")
+    desk = Desk({"m1@theirs.example": [lost], "m3@theirs.example": [lost]})
+    await desk.handler.deliver(chunk(1, 2, 3, 4))
+    assert states(desk.reports[0]) == {1: "deferred", 2: "delivered", 3: "deferred", 4: "deferred"}
+    assert desk.tried == [f"m{n}@theirs.example" for n in (1, 2, 3)]
+
+
+async def test_a_copy_that_cannot_be_made_fails_and_the_others_go():
+    desk = Desk()
+    bad = msgspec.structs.replace(recipient(1), places={"to": "x\r\nBcc: y@z"})
+    none = msgspec.structs.replace(recipient(2), places={})
+    command = msgspec.structs.replace(chunk(), recipients=(bad, none, recipient(3)))
+    await desk.handler.deliver(command)
+    assert states(desk.reports[0]) == {1: "failed", 2: "failed", 3: "delivered"}
+    assert "Bcc" not in desk.reports[0].results[0].reply
+
+
+async def test_a_rendered_mail_that_is_gone_is_refused():
+    desk = Desk()
+    desk.broker.published.clear()
+    with pytest.raises(RefusedError, match="gone"):
+        await desk.handler.deliver(chunk(1))
+
+
+async def test_progress_is_stored_by_twenty_five_recipients():
+    desk = Desk()
+    await desk.handler.deliver(chunk(*range(1, 61)))
+    sizes = [len(decode(p.payload, Progress).done) for p in desk.broker.under("progress")]
+    assert sizes == [25, 50, 60]
+
+
+async def test_progress_is_stored_while_the_next_reply_is_awaited():
+    desk = Desk()
+    stored, release = asyncio.Event(), asyncio.Event()
+    desk.broker.on_publish = lambda p: stored.set() if ".progress." in p.subject else None
+    desk.hop.before = lambda who: release.wait() if who.startswith("m2@") else None
+    running = asyncio.create_task(desk.handler.deliver(chunk(1, 2)))
+    async with asyncio.timeout(5):
+        await stored.wait()
+    assert desk.progress == {1: "delivered"}
+    release.set()
+    await running
+
+
+async def test_no_further_copy_leaves_while_progress_cannot_be_stored():
+    desk = Desk()
+    failed = asyncio.Event()
+
+    def refuse(publication):
+        if ".progress." in publication.subject and not failed.is_set():
+            failed.set()
+            assert len(desk.hop.sent) == 25
+            raise UnavailableError("away")
+
+    desk.broker.on_publish = refuse
+    await desk.handler.deliver(chunk(*range(1, 31)))
+    assert failed.is_set()
+    assert desk.tried == [f"m{n}@theirs.example" for n in range(1, 31)]
+
+
+async def test_a_killed_run_leaves_its_progress():
+    desk = Desk()
+    hang = asyncio.Event()
+    reached = asyncio.Event()
+
+    def before(who):
+        if who.startswith("m3@"):
+            reached.set()
+            return hang.wait()
+        return None
+
+    desk.hop.before = before
+    running = asyncio.create_task(desk.handler.deliver(chunk(1, 2, 3)))
+    await reached.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert desk.progress == {1: "delivered", 2: "delivered"}
+    desk.hop.before = lambda _: None
+    await desk.another().deliver(chunk(1, 2, 3))
+    assert desk.tried == [f"m{n}@theirs.example" for n in (1, 2, 3)]
+
+
+async def test_stopping_stores_progress_and_gives_the_chunk_back():
+    desk = Desk()
+    desk.hop.before = lambda who: desk.handler.stop() if who.startswith("m2@") else None
+    with pytest.raises(NotYetError):
+        await desk.handler.deliver(chunk(1, 2, 3))
+    assert desk.progress == {1: "delivered", 2: "delivered"}
+    assert not desk.reports
+    await desk.another().deliver(chunk(1, 2, 3))
+    assert states(desk.reports[0]) == {1: "delivered", 2: "delivered", 3: "delivered"}
+
+
+async def test_a_chunk_delivered_twice_at_once_is_sent_once():
+    desk = Desk()
+    both = [desk.handler.deliver(chunk(1, 2)) for _ in range(2)]
+    await asyncio.gather(*both)
+    assert desk.tried == ["m1@theirs.example", "m2@theirs.example"]
+
+
+async def test_the_peers_words_are_made_harmless():
+    desk = Desk({"m1@theirs.example": [HopReply(550, "no\x00\x1b[31m way\n" + "x" * 900)]})
+    await desk.handler.deliver(chunk(1))
+    reply = desk.reports[0].results[0].reply
+    assert reply.startswith("550 no [31m way xxx")
+    assert len(reply) == 500
+    assert reply.isprintable()
