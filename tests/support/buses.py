@@ -3,7 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from postroom_contract.codec import encode
+from postroom_contract.streams import ConsumerSpec
 from postroom_runtime.bus import Bus
+from postroom_runtime.messages import Found, found_in
 from postroom_runtime.settings import Settings
 from support.servers import Nats
 
@@ -27,3 +30,22 @@ async def connected(server: Nats, user: str) -> AsyncIterator[Bus]:
         yield bus
     finally:
         await bus.close()
+
+
+async def worked_off(bus: Bus, spec: ConsumerSpec) -> bool:
+    """Whether all that lies in the stream for this consumer now has been acknowledged.
+
+    `num_pending` alone may say 0 for a moment behind a publish: the broker counts for the consumer
+    after it has acked the publisher. The acknowledged sequence cannot be ahead of the truth.
+    """
+    last = [await _last(bus, spec.stream, subject) for subject in spec.filters]
+    info = await bus.ask(f"$JS.API.CONSUMER.INFO.{spec.stream}.{spec.name}")
+    done = int(info["ack_floor"]["stream_seq"])
+    behind = [one for one in last if one is not None and one.sequence > done]
+    return not behind and (info["num_pending"], info["num_ack_pending"]) == (0, 0)
+
+
+async def _last(bus: Bus, stream: str, wildcard: str) -> Found | None:
+    question = encode({"last_by_subj": wildcard})
+    answer = await bus.client.request(f"$JS.API.DIRECT.GET.{stream}", question, timeout=5)
+    return found_in(stream, answer)

@@ -66,6 +66,30 @@ async def test_receive_now_is_refused_while_a_check_runs(stack: Stack, office: O
         assert await office.bus.last("WORK", subjects.work_schedule(ACCOUNT, "mbx_a")) is None
 
 
+async def test_a_mailbox_asked_for_before_it_is_known_is_checked(
+    stack: Stack, office: Office
+) -> None:
+    """The job overtakes the document: made and asked for in one breath."""
+    async with Hostile(empty_imap) as server:
+        await office.publish()
+        await stack.start("fetcher")
+        assert await office.receive_now("mbx_new")
+        poll = subjects.work_poll(ACCOUNT, "mbx_new")
+
+        async def refused() -> bool:
+            info = await office.bus.ask("$JS.API.CONSUMER.INFO.WORK.fetcher-poll")
+            return int(info["delivered"]["consumer_seq"]) > 0
+
+        await eventually(refused, what="the job came to a fetcher that knows no such mailbox")
+        await office.publish(mailbox("mbx_new", "imap", server.port))
+        assert (await office.next_check("mbx_new", 0)).state == "idle"
+        await eventually(lambda: _gone(office, poll), what="the job is done")
+
+
+async def _gone(office: Office, subject: str) -> bool:
+    return await office.bus.last("WORK", subject) is None
+
+
 async def test_work_emptied_or_made_anew_is_filled_again(stack: Stack, office: Office) -> None:
     async with Hostile(empty_imap) as server:
         names = [f"mbx_{n}" for n in range(5)]

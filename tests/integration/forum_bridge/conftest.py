@@ -14,10 +14,12 @@ from postroom_contract.codec import ENVELOPE_HEADER, decode, encode, envelope_to
 from postroom_contract.commands import Command, DeliverChunk, MailReference, OutboxMail, PostMail
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope, Pointer
+from postroom_contract.streams import FORUM_COMMANDS
 from postroom_mail.tokens import parse_keys
 from postroom_runtime.bus import Bus
 from postroom_runtime.messages import Found, Publication
 from postroom_runtime.settings import Settings
+from support.buses import worked_off
 from support.stack import Stack
 from support.waiting import eventually
 
@@ -158,10 +160,7 @@ class Bench:
         """Wait until every command for the forum-bridge was handled."""
 
         async def done() -> bool:
-            answer = await (await self.bus("operator")).ask(
-                "$JS.API.CONSUMER.INFO.COMMANDS.forum-bridge-commands"
-            )
-            return answer["num_pending"] == 0 and answer["num_ack_pending"] == 0
+            return await worked_off(await self.bus("operator"), FORUM_COMMANDS)
 
         await eventually(done, 60, what="the commands are handled")
 

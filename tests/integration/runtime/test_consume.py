@@ -15,7 +15,7 @@ from postroom_runtime.bus import Bus
 from postroom_runtime.consume import Consumer, Delivered, Handler, original_of, retry_pause
 from postroom_runtime.errors import NotYetError, RefusedError, UnavailableError
 from postroom_runtime.messages import Publication
-from support.buses import connected
+from support.buses import connected, worked_off
 from support.servers import Nats
 from support.waiting import eventually
 
@@ -51,10 +51,7 @@ async def dead(bus: Bus) -> list[SetAside]:
 
 
 def all_acked(bus: Bus) -> Callable[[], object]:
-    async def ask() -> bool:
-        return await pending(bus) == (0, 0)
-
-    return ask
+    return lambda: worked_off(bus, QUICK)
 
 
 async def test_everything_is_handled_and_acked(nats_server: Nats) -> None:

@@ -20,9 +20,10 @@ from postroom_contract.commands import (
 )
 from postroom_contract.events import DeliveryReported
 from postroom_contract.mail import Pointer
+from postroom_contract.streams import SMTP_COMMANDS
 from postroom_runtime.messages import MESSAGE_ID, Publication
 from postroom_runtime.stream_config import consumer_config
-from support.buses import connected
+from support.buses import connected, worked_off
 from support.sink import Sink, _address, _Conversation
 from support.smtp_process import looking
 from support.waiting import eventually
@@ -103,8 +104,7 @@ class World:
     async def all_acknowledged(self):
         async def asked():
             async with looking(self.nats) as bus:
-                info = await bus.ask("$JS.API.CONSUMER.INFO.COMMANDS.smtp-commands")
-            return info["num_pending"] == 0 and info["num_ack_pending"] == 0
+                return await worked_off(bus, SMTP_COMMANDS)
 
         await eventually(asked, what="every command is acknowledged")
 

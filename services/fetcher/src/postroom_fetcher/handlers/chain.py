@@ -32,6 +32,8 @@ from postroom_runtime.messages import FullError
 FROZEN_SECONDS = 14.0
 """The broker gives a job to somebody else after 20."""
 LONGEST_CHECK = 1_800.0
+UNKNOWN_TRIES = 6
+UNKNOWN_PAUSE = 0.5
 _MAILBOX = 5
 """Where it stands in `postroom.v1.work.poll.<account>.<mailbox>`."""
 
@@ -80,17 +82,20 @@ class Chain:
         except ContractError:
             job = PollJob(reason="asked")  # of a version of ours to come: check, it does no harm
         while True:
-            mailbox = self._fetchable(id_, job)
+            mailbox = self._fetchable(id_, job, delivered.deliveries)
             if mailbox is None:
                 return
             with contextlib.suppress(_Changed):
                 await self._check(mailbox, job, delivered)
                 return
 
-    def _fetchable(self, id_: str, job: PollJob) -> MailboxDocument | None:
+    def _fetchable(self, id_: str, job: PollJob, deliveries: int) -> MailboxDocument | None:
         mailbox = self._mailboxes.mailbox(id_)
         if mailbox is None and not self._mailboxes.knows():
             raise NotYetError("the configuration is not in step yet", 2.0)
+        if mailbox is None and deliveries < UNKNOWN_TRIES:
+            # A mailbox may be asked for right after it was made: its document is on its way.
+            raise NotYetError("no such mailbox yet", UNKNOWN_PAUSE)
         if mailbox is None or not mailbox.active or mailbox.source == "smtp":
             return None
         by_hand = mailbox.fetch is None or mailbox.fetch.interval_minutes <= 0
