@@ -42,11 +42,12 @@ bench: $(STAMP) ## measure against a peer: NAME=smtp (Postfix); ROUNDS=7
 	@test -f "tests/bench/$(NAME).py" || { echo "make bench NAME=smtp (against Postfix)"; exit 2; }
 	@PYTHONPATH=tests $(BIN)/python -m bench.$(NAME)
 
-soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), NAME=ledger (kills at random)
+soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger (kills), powercut (needs root)
 	@case "$(NAME)" in \
 	  reading) tests=tests/integration/reading ;; \
 	  ledger) tests=tests/e2e/test_ledger.py ;; \
-	  *) echo "make soak NAME=reading (every mail of ../shared/corpora) or NAME=ledger (kills)"; exit 2 ;; \
+	  powercut) tests="tests/integration/test_powercut.py tests/e2e/test_powercut.py" ;; \
+	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger (kills) or powercut"; exit 2 ;; \
 	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
 
 screens: $(STAMP) ## walk through every page in a browser and keep the pictures (SCREENS=directory)

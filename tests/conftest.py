@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.powercut import Disk, NoMountsError
 from support.servers import Database, Nats, Postgres
 from support.sink import Sink
 from support.stack import MIGRATED, Stack, migrate
@@ -83,6 +84,19 @@ async def stack(
         yield made
     finally:
         await asyncio.to_thread(made.stop)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A disk of the test's own, mounted where `system` has its home; its power can fail."""
+    made = Disk(tmp_path / "images", tmp_path / "home")
+    try:
+        made.make()
+        yield made
+    except NoMountsError as error:
+        pytest.skip(str(error))
+    finally:
+        made.close()
 
 
 @pytest.fixture

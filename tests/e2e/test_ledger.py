@@ -10,7 +10,6 @@ import random
 import smtplib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 import pytest
@@ -91,17 +90,6 @@ async def _send_all(ledger: Ledger, subjects: list[str], kills: dict[int, str]) 
     await asyncio.gather(*coming_back)
 
 
-async def _all_rows(api: Api, path: str) -> list[Any]:
-    rows: list[Any] = []
-    query = "?limit=200"
-    while True:
-        page = await api.get(f"{path}{query}")
-        rows += page["data"]
-        if not page["next_cursor"]:
-            return rows
-        query = f"?limit=200&cursor={page['next_cursor']}"
-
-
 async def _titles(system: System) -> list[str]:
     async with forum_database(system) as database:
         return [str(row[0]) for row in await database.fetch("SELECT subject FROM forum.post")]
@@ -121,7 +109,7 @@ async def _settled(ledger: Ledger, api: Api, sink: Sink) -> int:
     async def decided() -> bool:
         with contextlib.suppress(httpx.HTTPError, AssertionError):
             # A mail that was stored but got no 250 comes again, and is the same mail.
-            rows = await _all_rows(api, "/messages")
+            rows = await api.all("/messages")
             return Counter(row["subject"] for row in rows) == owed
         return False
 

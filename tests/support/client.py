@@ -76,6 +76,17 @@ class Api:
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return answer.json()
 
+    async def all(self, path: str) -> list[Any]:
+        """Every row of a list, page by page."""
+        rows: list[Any] = []
+        query = "?limit=200"
+        while True:
+            page = await self.get(f"{path}{query}")
+            rows += page["data"]
+            if not page["next_cursor"]:
+                return rows
+            query = f"?limit=200&cursor={page['next_cursor']}"
+
     async def post(self, path: str, **body: Any) -> Any:
         """The answer's JSON; fails on anything but 2xx."""
         answer = await self.client.post(f"/api/v1{path}", json=body)

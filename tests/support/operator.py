@@ -26,11 +26,16 @@ def nats_url(system: System) -> str:
 @asynccontextmanager
 async def broker(system: System) -> AsyncIterator[Bus]:
     """Give a bus that may everything."""
+    password = _secret(system, services.nats_password("operator"))
+    async with broker_at(nats_url(system), password) as bus:
+        yield bus
+
+
+@asynccontextmanager
+async def broker_at(url: str, password: str) -> AsyncIterator[Bus]:
+    """Give a bus to any broker that may everything, with the operator's password."""
     bus = Bus.create("operator")
-    settings = {
-        "POSTROOM_NATS_URL": nats_url(system),
-        "POSTROOM_NATS_PASSWORD": _secret(system, services.nats_password("operator")),
-    }
+    settings = {"POSTROOM_NATS_URL": url, "POSTROOM_NATS_PASSWORD": password}
     await bus.connect(Settings(settings), fatal)
     try:
         yield bus

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -37,6 +38,8 @@ class Sink:
     host: str = "127.0.0.1"
     sessions: int = 0
     open: set[asyncio.StreamWriter] = field(default_factory=set)
+    on_received: Callable[[], None] = lambda: None
+    """Called when a mail is kept, before its 250."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
@@ -144,6 +147,7 @@ class _Conversation:
             await self.say(self.sink.data_reply)
         else:
             self.sink.received.append(Received(self.mail_from, tuple(self.rcpt_tos), raw))
+            self.sink.on_received()
             await self.say("250 2.0.0 kept")
         self.mail_from, self.rcpt_tos = "", []
 

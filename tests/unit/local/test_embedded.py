@@ -37,6 +37,26 @@ def test_nats_listens_on_loopback_and_acknowledges_what_is_on_disk(tmp_path):
     assert found["max_payload"] == 40 * 1024 * 1024
 
 
+@pytest.mark.parametrize(
+    ("name", "files", "goes"),
+    [
+        ("WORK", {"meta.inf": "{}", "meta.sum": "", "msgs/1.blk": "a job"}, True),
+        ("WORK", {"msgs/1.blk": ""}, True),
+        ("WORK", {"meta.inf": "{}", "meta.sum": "1", "msgs/1.blk": ""}, False),
+        ("INTAKE_0", {"meta.inf": "{}", "msgs/1.blk": ""}, True),
+        ("INTAKE_0", {"meta.inf": "{}", "meta.sum": "", "msgs/1.blk": "a mail"}, False),
+    ],
+)
+def test_only_streams_that_nobody_misses_are_discarded(tmp_path, name, files, goes):
+    stream = tmp_path / "store" / "jetstream" / "$G" / "streams" / name
+    for file, content in files.items():
+        (stream / file).parent.mkdir(parents=True, exist_ok=True)
+        (stream / file).write_text(content)
+    server = NatsServer(tmp_path, 20_001, 20_002, {}, {})
+    assert server.discard_half_made({"WORK"}) == ([name] if goes else [])
+    assert stream.exists() is not goes
+
+
 def test_each_user_has_the_contracts_permissions(tmp_path):
     users = configuration(tmp_path, smtp=Allowed(), api=Allowed((), ("b",), True))["authorization"][
         "users"

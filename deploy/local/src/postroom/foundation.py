@@ -14,6 +14,7 @@ from postroom.embedded.identity import unprivileged
 from postroom.errors import OperatorError
 from postroom.home import Home, token_keys
 from postroom.keeper import Part
+from postroom_contract import streams
 from postroom_contract.permissions import users
 
 POSTGRES = "postgres"
@@ -60,6 +61,8 @@ class Foundation:
             passwords={user: home.secret(services.nats_password(user)) for user in allowed},
         )
         broker.write_configuration()
+        # Provisioning makes them again, and the owners fill them.
+        broker.discard_half_made({s.name for s in streams.STREAMS if s.persist_mode == "async"})
         home.secret(services.TOKEN_KEYS, token_keys)
         home.secret(services.COMMAND_TOKEN, lambda: "prt_" + secrets.token_urlsafe(32))
         home.secret(services.SESSION_KEY, lambda: secrets.token_hex(32))

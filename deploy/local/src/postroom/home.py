@@ -135,7 +135,10 @@ def token_keys() -> str:
 
 
 def write_private(path: Path, content: str) -> None:
-    """Replace `path` in one step by a file of mode 0600; a crash leaves the old or the new one."""
+    """Replace `path` in one step by a file of mode 0600; a crash leaves the old or the new one.
+
+    When it returns, the new one outlives a power cut.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -143,6 +146,16 @@ def write_private(path: Path, content: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
+        sync_directory(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring the names in `directory` to the disk: a file's own sync need not."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

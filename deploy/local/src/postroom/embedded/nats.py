@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -98,6 +98,20 @@ class NatsServer:
         write_private(path, json.dumps(configuration, indent=2) + "\n")
         return path
 
+    def discard_half_made(self, derived: Container[str]) -> list[str]:
+        """Remove streams that a power cut left without a description; return their names.
+
+        The server never gets healthy while it finds one. It syncs a description before the first
+        message, so a stream without one is empty; only the streams in `derived` are not synced.
+        A stream that holds messages and is not derived is left for a person to look at.
+        """
+        streams = self.directory / "store" / "jetstream" / "$G" / "streams"
+        found = [path for path in sorted(streams.glob("*")) if _lacks_description(path)]
+        half_made = [path for path in found if path.name in derived or not _has_messages(path)]
+        for path in half_made:
+            shutil.rmtree(path)
+        return [path.name for path in half_made]
+
     def command(self) -> list[str]:
         """The command line of the server in the foreground."""
         return [str(binary()), "--config", str(self.directory / "nats.conf")]
@@ -178,6 +192,22 @@ def binary() -> Path:
         if file.name in {"nats-server", "nats-server.exe"}:
             return Path(str(file.locate())).resolve()
     raise OperatorError(f"the package {DISTRIBUTION} has no nats-server", "run `make clean up`")
+
+
+def _lacks_description(stream: Path) -> bool:
+    """Whether one of its two files is missing or empty, as until the kernel writes them."""
+    return any(not _size(stream / name) for name in ("meta.inf", "meta.sum"))
+
+
+def _has_messages(stream: Path) -> bool:
+    return any(_size(block) for block in (stream / "msgs").glob("*.blk"))
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _bytes_on_disk(directory: Path) -> int:

