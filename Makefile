@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+BENCH = $(subst -,_,$(NAME))
 PROJECTS := pyproject.toml $(wildcard proto/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
 export PYTHON
 
@@ -37,17 +38,18 @@ check: $(STAMP) ## lint, format, types, architecture, schema and lock: all that 
 	@$(BIN)/python -m postroom_contract.schema --check
 	@deploy/local/lock.sh --check
 
-bench: $(STAMP) ## measure against a peer: NAME=smtp (Postfix); ROUNDS=7
-	@deploy/local/peers.sh
-	@test -f "tests/bench/$(NAME).py" || { echo "make bench NAME=smtp (against Postfix)"; exit 2; }
-	@PYTHONPATH=tests $(BIN)/python -m bench.$(NAME)
+bench: $(STAMP) ## measure against a peer: NAME=smtp (Postfix), fetch-imap (mbsync), fetch-pop3 (mpop); ROUNDS=7
+	@deploy/local/peers.sh mbsync=isync mpop=mpop
+	@test -f "tests/bench/$(BENCH).py" || { echo "make bench NAME=smtp, fetch-imap or fetch-pop3"; exit 2; }
+	@PYTHONPATH=tests $(BIN)/python -m bench.$(BENCH)
 
-soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger (kills), powercut (needs root)
+soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger and fetch-kill (kills), powercut (needs root)
 	@case "$(NAME)" in \
 	  reading) tests=tests/integration/reading ;; \
 	  ledger) tests=tests/e2e/test_ledger.py ;; \
+	  fetch-kill) tests=tests/integration/fetcher/test_kills.py ;; \
 	  powercut) tests="tests/integration/test_powercut.py tests/e2e/test_powercut.py" ;; \
-	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger (kills) or powercut"; exit 2 ;; \
+	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, fetch-kill or powercut"; exit 2 ;; \
 	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
 
 screens: $(STAMP) ## walk through every page in a browser and keep the pictures (SCREENS=directory)

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Install the programs that some tests talk to, where that is allowed; tests skip what is missing.
-# Nothing is started: a policy-rc.d for the time of the install refuses every daemon.
+# Arguments program=package add to the list. Nothing is started: a policy-rc.d for the time of the install refuses every daemon.
 set -euo pipefail
 
 declare -A programs=(
   [chromium]=chromium [swaks]=swaks [postfix]=postfix
   [/usr/lib/dovecot/imap]=dovecot-imapd [/usr/lib/dovecot/pop3]=dovecot-pop3d
 )
+for more in "$@"; do programs[${more%%=*}]=${more#*=}; done
 missing=()
 for program in "${!programs[@]}"; do
   PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing+=("${programs[$program]}")

@@ -32,6 +32,7 @@ import psutil
 import pytest
 
 from postroom_contract import streams
+from support.chance import chance
 from support.client import Api, letter, wire
 from support.corpora import soaking
 from support.operator import broker, forum_database
@@ -44,7 +45,6 @@ from support.waiting import eventually
 GARDEN = "garden@example.org"
 ANNA = "anna@example.net"
 MEMBERS = ("ben@example.com", "cora@example.com")
-SEED = int(os.environ.get("POSTROOM_SEED", "3"))
 CUTS = int(os.environ.get("CUTS", "3" if soaking("powercut") else "1"))
 INSTANTS = (
     {"mail": (20, 120), "copy": (20, 240), "written": (3, 12)}
@@ -228,11 +228,11 @@ async def _require_all_done_once(ledger: Ledger, api: Api) -> int:
     return ledger.copies.total() - len(ledger.copies)
 
 
-def _instants(chance: random.Random) -> list[tuple[str, int]]:
+def _instants(draw: random.Random) -> list[tuple[str, int]]:
     """Draw them: each kind in turn, in a new order each time."""
-    turns = (chance.sample(sorted(INSTANTS), len(INSTANTS)) for _ in itertools.count())
+    turns = (draw.sample(sorted(INSTANTS), len(INSTANTS)) for _ in itertools.count())
     kinds = itertools.islice(itertools.chain.from_iterable(turns), CUTS)
-    return [(kind, chance.randint(*INSTANTS[kind])) for kind in kinds]
+    return [(kind, draw.randint(*INSTANTS[kind])) for kind in kinds]
 
 
 @pytest.fixture
@@ -249,13 +249,13 @@ async def on_disk(disk: Disk, tmp_path: Path, sink: Sink) -> AsyncIterator[Syste
 async def test_all_that_was_acknowledged_outlives_power_cuts(
     disk: Disk, on_disk: System, sink: Sink
 ) -> None:
-    print(f"\nPOSTROOM_SEED={SEED} CUTS={CUTS}")
+    print(f"\nCUTS={CUTS}")
     ledger = Ledger(on_disk, sink)
     secrets = _secrets(on_disk)
     doubles = progress = 0
     async with Api(on_disk) as api:
         forum = await api.forum("Garden", GARDEN, *MEMBERS)
-    for kind, number in _instants(random.Random(SEED)):
+    for kind, number in _instants(chance()):
         ledger.expect(kind, number)
         async with Api(on_disk) as api:
             image = await _until_the_power_fails(ledger, api, forum, disk)

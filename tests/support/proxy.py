@@ -1,11 +1,16 @@
-"""A TCP proxy that calls back when so many bytes have passed, both ways together."""
+"""A TCP proxy between two of ours: it counts, and it can cut, hold up, slow down and garble.
+
+Faults happen once, after so many bytes have passed both ways together; then all flows again, on
+new connections.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Self
+from typing import Literal, Self
 
 CHUNK = 1_024
+Fault = Literal["cut", "hold", "garble"]
 
 
 class Proxy:
@@ -16,10 +21,13 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._trip: tuple[int, Callable[[], None]] | None = None
+        self._fault: tuple[int, Fault] | None = None
         self.passed = 0
         self.tripped = False
         self.connections = 0
         self.port = 0
+        self.delay = 0.0
+        """Seconds before each piece of at most 1,024 bytes is passed on."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -37,23 +45,58 @@ class Proxy:
         """Call back, once, when `after` more bytes have passed."""
         self._trip = (self.passed + after, callback)
 
+    def fault(self, after: int, kind: Fault) -> None:
+        """Let it happen, once, when `after` more bytes have passed.
+
+        `cut`: both sides lose the connection; `hold`: this way says nothing more; `garble`: a bit
+        of the next piece is flipped.
+        """
+        self._fault = (self.passed + after, kind)
+        self.tripped = False
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
+
+        def cut() -> None:
+            writer.transport.abort()
+            back.transport.abort()
+
         ways = [
-            asyncio.create_task(self._pump(reader, back)),
-            asyncio.create_task(self._pump(there, writer)),
+            asyncio.create_task(self._pump(reader, back, cut)),
+            asyncio.create_task(self._pump(there, writer, cut)),
         ]
         self._tasks.update(ways)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: Callable[[], None]
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
                 self.passed += len(data)
-                if self._trip is not None and self.passed >= self._trip[0]:
-                    callback, self._trip = self._trip[1], None
-                    self.tripped = True
-                    callback()
+                self._call_back()
+                kind = self._due()
+                if kind == "cut":
+                    return cut()
+                if kind == "hold":
+                    await asyncio.Event().wait()
+                if kind == "garble":
+                    data = bytes([*data[:-1], data[-1] ^ 1])
+                await asyncio.sleep(self.delay)
                 writer.write(data)
                 await writer.drain()
         writer.close()
+        return None
+
+    def _call_back(self) -> None:
+        if self._trip is not None and self.passed >= self._trip[0]:
+            callback, self._trip = self._trip[1], None
+            self.tripped = True
+            callback()
+
+    def _due(self) -> Fault | None:
+        if self._fault is None or self.passed < self._fault[0]:
+            return None
+        kind, self._fault = self._fault[1], None
+        self.tripped = True
+        return kind

@@ -19,7 +19,7 @@ from postroom_fetcher.servers import MailServers
 from support.hostile import Hostile, Peer, Talk, imap_until_selected, pop3_until_signed_in
 
 PATIENCE = Patience(connect=1.0, login=1.0, command=1.0)
-LATEST = 2.5
+LATEST = 5.0
 LIMIT = 100_000
 
 

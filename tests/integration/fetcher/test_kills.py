@@ -1,15 +1,16 @@
 """`kill -9` of the fetcher in the middle: nothing lost, nothing twice, nothing deleted unstored.
 
 Points are byte counts of the conversation, drawn from a seed: from the greeting to the QUIT.
-POSTROOM_KILL_POINTS=20 for the long run.
+5 points each in `make test`, 50 in `make soak NAME=fetch-kill` (POINTS=…, POSTROOM_SEED=…).
 """
 
 import asyncio
 import os
-import random
 
 import pytest
 
+from support.chance import chance
+from support.corpora import soaking
 from support.dovecot import Dovecot
 from support.fetching import Office, letter, mailbox
 from support.proxy import Proxy
@@ -17,7 +18,7 @@ from support.stack import Stack
 from support.waiting import eventually
 
 pytestmark = pytest.mark.peer
-POINTS = int(os.environ.get("POSTROOM_KILL_POINTS", "5"))
+POINTS = int(os.environ.get("POINTS", "50" if soaking("fetch-kill") else "5"))
 MAILS = [letter(n, size=1_500) for n in range(500)]
 
 
@@ -33,7 +34,7 @@ async def test_a_killed_fetcher_loses_and_doubles_nothing(
     protocol: str, delete: bool, dovecot: Dovecot, stack: Stack, office: Office
 ) -> None:
     dovecot.put(*MAILS)
-    chance = random.Random(f"{protocol} {delete}")
+    draw = chance(protocol, delete)
     async with Proxy(getattr(dovecot, protocol)) as proxy:
         await office.publish(mailbox("mbx_a", protocol, proxy.port, delete_after=delete))
         fresh = sum(map(len, MAILS)) * 11 // 10
@@ -48,7 +49,7 @@ async def test_a_killed_fetcher_loses_and_doubles_nothing(
                 killed.set()
 
             left = max(len(MAILS) - stored, 20) / len(MAILS)
-            proxy.trip(chance.randrange(30, int(fresh * left * 0.9)), kill)
+            proxy.trip(draw.randrange(30, int(fresh * left * 0.9)), kill)
             before = len(await office.checks("mbx_a"))
             assert await office.receive_now("mbx_a")
 

@@ -1,10 +1,8 @@
 """Mails in any order, through several processes: one topic, right parents, each mailed once."""
 
-import os
-import random
-import secrets
 from collections import Counter
 
+from support.chance import chance
 from support.waiting import eventually
 
 
@@ -59,24 +57,22 @@ async def test_topics_that_turn_out_to_be_one_are_joined_and_both_links_stay(ben
 
 
 async def test_fifty_mails_of_one_thread_in_random_order_through_two_processes(bench):
-    seed = os.environ.get("POSTROOM_SEED") or secrets.token_hex(4)
-    print(f"POSTROOM_SEED={seed}")
-    chance = random.Random(seed)
+    draw = chance()
     await bench.stack.start("forum-bridge", "forum-bridge")
     await bench.make_forum("ann@example.net", "ben@example.net", "cora@example.com")
 
     ancestors: list[list[str]] = [[]]
     wanted: dict[str, str | None] = {"m0@x.example": None}
     for number in range(1, 50):
-        parent = chance.randrange(max(0, number - 8), number)
+        parent = draw.randrange(max(0, number - 8), number)
         ancestors.append([*ancestors[parent], f"m{parent}@x.example"])
         wanted[f"m{number}@x.example"] = f"m{parent}@x.example"
     order = list(range(50))
-    chance.shuffle(order)
+    draw.shuffle(order)
     for number in order:
-        named = ancestors[number][-chance.randint(1, 10) :]
-        headers = {"In_Reply_To": f"<{named[-1]}>"} if named and chance.random() < 0.7 else {}
-        if named and (not headers or chance.random() < 0.7):
+        named = ancestors[number][-draw.randint(1, 10) :]
+        headers = {"In_Reply_To": f"<{named[-1]}>"} if named and draw.random() < 0.7 else {}
+        if named and (not headers or draw.random() < 0.7):
             headers["References"] = " ".join(f"<{one}>" for one in named)
         await bench.post("Beans" if number == 0 else "Re: Beans", f"m{number}@x.example", **headers)
     await bench.settled(50)

@@ -4,7 +4,6 @@ A seeded sample in `make test`; every mail in `make soak NAME=reading`.
 """
 
 import math
-import os
 import re
 import time
 import xml.etree.ElementTree as ET
@@ -20,8 +19,8 @@ from postroom_mail.read import Mail
 from postroom_runtime.errors import RefusedError
 from postroom_runtime.workers import Limits, WorkerPool
 from support import corpora, oracle
+from support.chance import SEED, say_seed
 
-SEED = int(os.environ.get("POSTROOM_SEED", "2"))
 SAMPLE = 500
 MIME4J_DIFFERENCES = {
     # One boundary is the beginning of another: the fast reader ends the inner part too early.
@@ -39,7 +38,7 @@ def _may_differ(share: float, number: int) -> int:
 
 @corpora.needs_corpora
 async def test_every_mail_is_read_as_another_reader_reads_it() -> None:
-    print(f"POSTROOM_SEED={SEED}")
+    say_seed()
     whole = [*corpora.spam_and_ham(), *corpora.mime_sets()]
     paths = corpora.sample(whole, SAMPLE, SEED, "reading")
     differing: Counter[str] = Counter()

@@ -1,7 +1,6 @@
 """Bytes to responses: however they are cut, whatever they are."""
 
 import contextlib
-import random
 import time
 
 import pytest
@@ -16,6 +15,7 @@ from postroom_fetcher.domain.imap_wire import (
     number_of,
     tokens,
 )
+from support.chance import chance
 
 STREAM = (
     b"* OK text {5}\r\n"
@@ -47,9 +47,9 @@ def test_any_cut_gives_the_same() -> None:
     assert read(*(STREAM[i : i + 1] for i in range(len(STREAM)))) == WHOLE
     for cut in range(len(STREAM)):
         assert read(STREAM[:cut], STREAM[cut:]) == WHOLE
-    chance = random.Random(3)
+    draw = chance("cuts")
     for _ in range(300):
-        cuts = sorted(chance.sample(range(len(STREAM)), 4))
+        cuts = sorted(draw.sample(range(len(STREAM)), 4))
         ends = [*cuts, len(STREAM)]
         assert read(*(STREAM[a:b] for a, b in zip([0, *cuts], ends, strict=True))) == WHOLE
 
@@ -124,12 +124,12 @@ def test_limits(data: bytes, budget: Budget) -> None:
 
 
 def test_noise_gives_our_error_or_none_and_takes_no_time() -> None:
-    chance = random.Random(5)
+    draw = chance("noise")
     begin = time.monotonic()
     for _ in range(3_000):
         noisy = bytearray(STREAM)
-        for _ in range(chance.randrange(1, 6)):
-            noisy[chance.randrange(len(noisy))] = chance.choice(b'(){}"\\* \r\nA1x\x00\xff')
+        for _ in range(draw.randrange(1, 6)):
+            noisy[draw.randrange(len(noisy))] = draw.choice(b'(){}"\\* \r\nA1x\x00\xff')
         reader = ResponseReader()
         reader.begin(Budget())
         try:

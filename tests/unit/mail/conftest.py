@@ -1,11 +1,9 @@
 """Property tests are derandomised: the same seed tries the same cases."""
 
-import os
-
 import hypothesis
 import pytest
 
-SEED = int(os.environ.get("POSTROOM_SEED", "2"))
+from support.chance import SEED, say_seed
 
 
 @pytest.fixture
@@ -16,7 +14,7 @@ def seed() -> int:
 @pytest.fixture(autouse=True)
 def _say_seed() -> None:
     """Shown with every failure."""
-    print(f"POSTROOM_SEED={SEED}")
+    say_seed()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

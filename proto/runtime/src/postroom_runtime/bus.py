@@ -65,6 +65,7 @@ class Bus:
         self._served: list[Subscription] = []
         self._answering: set[asyncio.Task[None]] = set()
         self.violation: str | None = None
+        self._closing = False
         self._batches = asyncio.Semaphore(OPEN_BATCHES)
 
     @classmethod
@@ -91,7 +92,8 @@ class Bus:
                 callback()
 
         async def on_disconnect() -> None:
-            self._log.warning("broker is gone; reconnecting")
+            if not self._closing:
+                self._log.warning("broker is gone; reconnecting")
 
         await self.client.connect(
             settings.text("NATS_URL", "nats://127.0.0.1:4222"),
@@ -363,6 +365,7 @@ class Bus:
 
     async def close(self) -> None:
         """Close within 3 s, whatever state the connection is in."""
+        self._closing = True
         # close() on a dead connection may end with CancelledError: give it a task of its own.
         task = asyncio.ensure_future(self.client.close())
         await asyncio.wait({task}, timeout=3)
