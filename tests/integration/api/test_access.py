@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from postroom_api.domain import passwords
+from postroom_api.domain.values import Principal
 from postroom_api.ports import TakenError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.forums import ForumRows
@@ -19,7 +20,7 @@ from support.servers import Database as Made
 
 TABLES = [
     "account", "person", "session", "token", "domain", "mailbox", "address", "rule", "ruleset",
-    "forum", "message", "delivery", "set_aside", "mailbox_check",
+    "forum", "message", "delivery", "set_aside", "mailbox_check", "mailbox_share", "audit",
 ]  # fmt: skip
 OTHER = "acc_other"
 
@@ -161,6 +162,93 @@ async def test_one_account_sees_and_changes_nothing_of_another(
     with pytest.raises(TakenError, match="domain example.org belongs to another account"):
         await forums.attach_forum(OTHER, forum2, "Mine", "mine@example.org")
     assert (await Log(Access(app)).messages(other, None, 50)).data == []
+
+
+async def somebody(app: Database, people: People, id_: str) -> Principal:
+    """A person without a role of their own."""
+    async with Access(app).account(DEFAULT_ACCOUNT) as connection:
+        await connection.execute(
+            "INSERT INTO config.person (id, account, email, name, role, password_hash)"
+            " VALUES ($1, $2, $1 || '@example.org', $1, 'user', 'x')",
+            id_,
+            DEFAULT_ACCOUNT,
+        )
+        await connection.execute(
+            "INSERT INTO config.token (hash, id, account, person, name)"
+            " VALUES ($1, 'tok_' || $2, $3, $2, 'x')",
+            passwords.hash_secret("prt_" + id_),
+            id_,
+            DEFAULT_ACCOUNT,
+        )
+    found = await people.by_token("prt_" + id_, Clock().now())
+    assert found is not None
+    return found
+
+
+MAIL = """
+    INSERT INTO config.message (id, account, mailbox, received_at, recipient, envelope_sender,
+        from_name, from_address, subject, size, importance, stream, sequence, event)
+    VALUES ('msg_' || $1, $2, $1, now(), '', '', '', '', $1, 1, 'normal', 'INTAKE_0', 1, '{}')
+"""
+
+
+async def test_people_see_their_own_mailboxes_and_those_shared_with_them(
+    app: Database, people: People, database: Made
+) -> None:
+    admin = await people.by_token("prt_first", Clock().now())
+    assert admin is not None
+    anna = await somebody(app, people, "usr_anna")
+    ben = await somebody(app, people, "usr_ben")
+    access, mailboxes, rules, log = (
+        Access(app),
+        Mailboxes(Access(app)),
+        Rules(Access(app)),
+        Log(Access(app)),
+    )
+    async with access.account(DEFAULT_ACCOUNT) as connection:
+        for id_, owner in (("mbx_anna", "usr_anna"), ("mbx_ben", "usr_ben"), ("mbx_all", None)):
+            await connection.execute(
+                "INSERT INTO config.mailbox (id, account, name, kind, source, owner)"
+                " VALUES ($1, $2, $1, $3, 'imap', $4)",
+                id_, DEFAULT_ACCOUNT, "user" if owner else "system", owner,
+            )  # fmt: skip
+    worker = await asyncpg.connect(database.worker_url)
+    for id_ in ("mbx_anna", "mbx_ben", "mbx_all"):
+        await worker.execute(MAIL, id_, DEFAULT_ACCOUNT)
+    await worker.close()
+
+    async def seen(who: Principal) -> tuple[set[str], set[str]]:
+        boxes = {box.id for box in await mailboxes.all(who)}
+        return boxes, {row.mailbox for row in (await log.messages(who, None, 50)).data}
+
+    everything = {"mbx_anna", "mbx_ben", "mbx_all"}
+    assert await seen(admin) == (everything, everything)
+    assert await seen(anna) == ({"mbx_anna"}, {"mbx_anna"})
+    assert await log.message(anna, "msg_mbx_ben") is None
+    always = Group(mode="all", of=())
+    assert (
+        await rules.add_rule(anna, "rul_a", "mbx_ben", "x", always, [SetImportance("high")]) is None
+    )
+    assert await rules.add_rule(ben, "rul_b", "mbx_ben", "x", always, [SetImportance("high")])
+    assert await rules.list_rules(anna) == []
+
+    async with access.principal(ben) as connection:
+        await connection.execute(
+            "INSERT INTO config.mailbox_share VALUES"
+            " ('mbx_ben', 'usr_anna', $1, 'read', 'usr_ben', now() + interval '1 hour')",
+            DEFAULT_ACCOUNT,
+        )
+    assert await seen(anna) == ({"mbx_anna", "mbx_ben"}, {"mbx_anna", "mbx_ben"})
+    (rule,) = await rules.list_rules(anna)
+    assert await rules.delete_rule(anna, rule.id) is False, "reading is not managing"
+    async with access.principal(anna) as connection:
+        assert (
+            await connection.execute("UPDATE config.mailbox SET name = 'x' WHERE id = 'mbx_ben'")
+            == "UPDATE 0"
+        )
+    async with access.principal(ben) as connection:
+        await connection.execute("UPDATE config.mailbox_share SET until = now() - interval '1 s'")
+    assert await seen(anna) == ({"mbx_anna"}, {"mbx_anna"})
 
 
 async def test_an_interrupted_forum_is_taken_up_under_its_id(app: Database, people: People) -> None:

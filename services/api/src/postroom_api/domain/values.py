@@ -1,7 +1,7 @@
 """What the api knows, as plain values."""
 
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -10,19 +10,23 @@ from postroom_contract.rules import Action, Condition
 T = TypeVar("T")
 
 
+Role = Literal["administrator", "account_administrator", "user"]
+"""Of all accounts · of one · nobody but themselves."""
+
+
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks. Everything a request may see is decided by `account` (row level security)."""
+    """Who asks; `account`, `id` and `role` decide what they see (row level security)."""
 
     account: str
     id: str
     email: str
     name: str
-    role: str
+    role: Role
 
     @property
     def administrator(self) -> bool:
-        """May change configuration."""
-        return self.role == "administrator"
+        """May change the account's configuration."""
+        return self.role in {"administrator", "account_administrator"}
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

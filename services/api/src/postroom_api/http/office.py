@@ -81,7 +81,9 @@ class Office:
         """Write a mailbox as it shall be; a password left out stays, if it may."""
         require_administrator(who)
         settings = self._checked(settings, await self.mailbox(who, mailbox))
-        await self._mailboxes.change(who, mailbox, settings, self._seal.seal(mailbox, settings))
+        sealed = self._seal.seal(mailbox, settings)
+        if not await self._mailboxes.change(who, mailbox, settings, sealed):
+            raise ProblemError(403, "read_only", "You may read this mailbox, not change it.")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.mailbox(who, mailbox)
 

@@ -37,6 +37,7 @@ PROBLEMS: Final = {
     "bad_cursor": "The cursor was not made by this server. Begin again without one.",
     "raw_gone": "The raw mail is past its keep days, or its store was replaced.",
     "administrators_only": "Only administrators may do this.",
+    "read_only": "The mailbox is shared with you for reading only.",
     "foreign_site": "A browser sent this request from another site.",
     "internal": "A fault of ours; the log has it under the request id in `instance`.",
     "http": "See the status code (RFC 9110).",

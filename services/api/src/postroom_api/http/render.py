@@ -56,7 +56,9 @@ class Pages:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # the extension's
         self._environment.filters["ago"] = self._time
         self._environment.filters["bytes"] = size
         self._environment.filters["linked"] = linked

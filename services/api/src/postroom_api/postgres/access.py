@@ -1,7 +1,8 @@
 """Who may: the only way of a request to the database.
 
-Law: every transaction of a request says first who asks (config.act_as), so that row level security
-shows it the rows of that account and no others; without it there are no rows.
+Law: every transaction of a request says first who asks, and in which role (config.act_as), so that
+row level security shows it the rows of that account, and to who does not manage it only their own;
+without it there are no rows.
 """
 
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from contextlib import asynccontextmanager
 from postroom_api.domain.values import Principal
 from postroom_runtime.postgres import Connection, Database
 
-_ACT_AS = "SELECT config.act_as($1, $2, $3)"
+_ACT_AS = "SELECT config.act_as($1, $2, $3, $4)"
 
 
 class Access:
@@ -20,27 +21,28 @@ class Access:
         self._database = database
 
     @asynccontextmanager
-    async def account(self, account: str, user: str | None = None) -> AsyncIterator[Connection]:
-        """Give a transaction that sees one account."""
-
-        async def prepare(connection: Connection) -> None:
-            await connection.execute(_ACT_AS, account, user, None)
-
-        async with self._database.transaction(prepare) as connection:
+    async def account(self, account: str) -> AsyncIterator[Connection]:
+        """Give a transaction that sees one account: for steps of ours that follow a request."""
+        async with self._as(account, None, None, "administrator") as connection:
             yield connection
 
     @asynccontextmanager
     async def principal(self, principal: Principal) -> AsyncIterator[Connection]:
         """Give a transaction that sees what this principal may see."""
-        async with self.account(principal.account, principal.id) as connection:
+        who = principal
+        async with self._as(who.account, who.id, None, who.role) as connection:
             yield connection
 
     @asynccontextmanager
     async def credential(self, credential: str) -> AsyncIterator[Connection]:
         """Give a transaction that sees the one row this credential opens (signing in)."""
+        async with self._as(None, None, credential, None) as connection:
+            yield connection
 
+    @asynccontextmanager
+    async def _as(self, *who: str | None) -> AsyncIterator[Connection]:
         async def prepare(connection: Connection) -> None:
-            await connection.execute(_ACT_AS, None, None, credential)
+            await connection.execute(_ACT_AS, *who)
 
         async with self._database.transaction(prepare) as connection:
             yield connection

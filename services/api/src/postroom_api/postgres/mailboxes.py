@@ -15,6 +15,7 @@ from postroom_api.domain.mailbox_settings import (
 )
 from postroom_api.domain.values import Principal
 from postroom_api.postgres.access import Access
+from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import note, own_address, own_domain
 from postroom_contract.events import SkippedMail
 from postroom_runtime.postgres import Connection
@@ -34,6 +35,7 @@ _WRITE: Final = (
     " password_set_at = CASE WHEN $17 IS NULL THEN password_set_at ELSE now() END,"
     " version = nextval('config.version') WHERE id = $1"
 )
+_UNTOLD: Final = {"version", "sealed_password", "password_set_at", "created_at"}
 
 
 class Mailboxes:
@@ -69,13 +71,25 @@ class Mailboxes:
                 settings.source.type,
             )
             await self._write(connection, who, mailbox, settings, sealed)
+            await record(connection, who, "mailbox.created", mailbox, name=settings.name)
 
     async def change(
         self, who: Principal, mailbox: str, settings: MailboxSettings, sealed: str | None
-    ) -> None:
-        """Write a mailbox that exists; TakenError when one of its addresses is not free."""
+    ) -> bool:
+        """Write a mailbox; False when it is not there or not theirs to change.
+
+        TakenError when one of its addresses is not free.
+        """
         async with self._access.principal(who) as connection:
+            before = await connection.fetchrow(
+                "SELECT * FROM config.mailbox WHERE id = $1 FOR UPDATE", mailbox
+            )
+            if before is None:
+                return False
             await self._write(connection, who, mailbox, settings, sealed)
+            after = await connection.fetchrow("SELECT * FROM config.mailbox WHERE id = $1", mailbox)
+            await record(connection, who, "mailbox.changed", mailbox, **_changes(before, after))
+        return True
 
     async def _write(
         self,
@@ -148,6 +162,18 @@ class Mailboxes:
                 f"ruleset {mailbox}",
                 f"mailbox {mailbox}",
             )
+            await record(connection, who, "mailbox.deleted", mailbox)
+
+
+def _changes(before: Any, after: Any) -> dict[str, list[object]]:
+    """Return column → [before, after] for the audit; of a password only that it changed."""
+    found: dict[str, list[object]] = {}
+    for name in set(before.keys()) - _UNTOLD:
+        if before[name] != after[name]:
+            found[name] = [before[name], after[name]]
+    if before["sealed_password"] != after["sealed_password"]:
+        found["password"] = ["•", "•"]
+    return found
 
 
 def _mailbox(row: Any) -> Mailbox:

@@ -8,6 +8,7 @@ import msgspec
 from postroom_api.domain import sentences
 from postroom_api.domain.values import Principal, Rule
 from postroom_api.postgres.access import Access
+from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import append_rule, note, touch_ruleset
 from postroom_contract.rules import Action, Condition
 
@@ -44,6 +45,7 @@ class Rules:
                 return None
             scope = mailbox or who.account
             await append_rule(connection, who.account, scope, rule, name, when, then)
+            await record(connection, who, "rule.created", rule, name=name, scope=scope)
             row = await connection.fetchrow("SELECT * FROM config.rule WHERE id = $1", rule)
         return _rule(row)
 
@@ -69,6 +71,11 @@ class Rules:
             if status != "UPDATE 1":
                 return False
             await touch_ruleset(connection, who.account, changed.scope)
+            sentence = sentences.rule(changed.condition, changed.actions)
+            await record(
+                connection, who, "rule.changed", changed.id,
+                name=changed.name, active=changed.active, sentence=sentence,
+            )  # fmt: skip
         return True
 
     async def delete_rule(self, who: Principal, rule: str) -> bool:
@@ -79,6 +86,7 @@ class Rules:
             )
             if scope is None:
                 return False
+            await record(connection, who, "rule.deleted", rule, scope=scope)
             await note(connection, f"rule {scope} {rule}")
             await touch_ruleset(connection, who.account, scope)
         return True
