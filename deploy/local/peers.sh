@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Install the programs that some tests talk to, where that is allowed; tests skip what is missing.
+# With arguments, these Debian packages too (`make test-containers` names an engine).
 # Nothing is started: a policy-rc.d for the time of the install refuses every daemon.
 set -euo pipefail
 
@@ -11,6 +12,7 @@ missing=()
 for program in "${!programs[@]}"; do
   PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing+=("${programs[$program]}")
 done
+missing+=("$@")
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 root=()
