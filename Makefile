@@ -11,10 +11,10 @@ BENCH = $(subst -,_,$(NAME))
 PROJECTS := pyproject.toml $(wildcard proto/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
 export PYTHON
 
-.PHONY: help up demo test check bench soak screens fmt schema lock clean
+.PHONY: help up demo test test-containers check bench soak screens fmt schema lock clean
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
 
 $(STAMP): requirements.lock $(PROJECTS) deploy/local/bootstrap.sh
 	@deploy/local/bootstrap.sh
@@ -29,6 +29,10 @@ demo: $(STAMP) ## fill the running system (make up, in another terminal) with sa
 test: $(STAMP) ## run all tests (installs chromium, swaks, postfix, dovecot where it may); ARGS="-k word" for some
 	@deploy/local/peers.sh
 	@$(BIN)/python -m pytest -n $(or $(WORKERS),2) $(ARGS)
+
+test-containers: $(STAMP) ## run the integration tests on Postgres and NATS in containers, where Docker can be had; ARGS=
+	@deploy/local/peers.sh
+	@PYTHONPATH=tests $(BIN)/python -m support.container_run $(ARGS)
 
 check: $(STAMP) ## lint, format, types, architecture, schema and lock: all that needs no server
 	@$(BIN)/ruff check .

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support import backends
+from support.backends import Backend
 from support.powercut import Disk, NoMountsError
 from support.servers import Database, Nats, Postgres
 from support.sink import Sink
@@ -16,6 +18,7 @@ from support.system import System
 
 def pytest_configure() -> None:
     """Give each of several test processes a range of ports of its own (see tcp_ports)."""
+    backends.name()  # one that does not exist is said before anything runs
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker:
         share = 10_000 // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
@@ -23,10 +26,22 @@ def pytest_configure() -> None:
         os.environ["POSTROOM_PORTS"] = f"{first}-{first + share - 1}"
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what is about the other backend, and say so."""
+    if reason := backends.left_out(item):
+        pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def backend() -> Backend:
+    """How Postgres and NATS are run: POSTROOM_TEST_BACKEND is `embedded` (default) or `containers`."""
+    return backends.chosen()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> Iterator[Postgres]:
     """One Postgres for the session (fsync off); take a `database` from it, never stop it."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    server = backend.postgres(tmp_path_factory.mktemp("postgres"))
     try:
         server.start()
         yield server
@@ -57,9 +72,9 @@ async def database(
 
 
 @pytest.fixture
-def bare_nats(tmp_path: Path) -> Iterator[Nats]:
+def bare_nats(tmp_path: Path, backend: Backend) -> Iterator[Nats]:
     """A NATS server of this test alone, with the contract's users and no streams."""
-    server = Nats(tmp_path)
+    server = backend.nats(tmp_path)
     try:
         server.start()
         yield server

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install the programs that some tests talk to, where that is allowed; tests skip what is missing.
-# Arguments program=package add to the list. Nothing is started: a policy-rc.d for the time of the install refuses every daemon.
+# Arguments `program=package` add to the list (`make bench`, `make test-containers`).
+# Nothing is started: a policy-rc.d for the time of the install refuses every daemon.
 set -euo pipefail
 
 declare -A programs=(

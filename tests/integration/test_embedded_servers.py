@@ -20,6 +20,8 @@ from support.processes import Process
 from support.servers import Nats, Postgres
 from support.waiting import eventually
 
+pytestmark = pytest.mark.embedded
+
 
 async def row(url, query):
     connection = await asyncpg.connect(url)

@@ -14,6 +14,8 @@ from support import standins
 from support.system import System
 from support.waiting import eventually
 
+pytestmark = pytest.mark.embedded
+
 PARTS = {"postgres", "nats", "fetcher", "smtp", "rules", "api", "forum-bridge"}
 
 

@@ -1,4 +1,7 @@
-"""Postgres and NATS for tests: the embedded ones, in a temporary directory, on free ports."""
+"""Postgres and NATS for tests: the embedded ones, in a temporary directory, on free ports.
+
+`support.containers` has the same two, run in containers.
+"""
 
 import asyncio
 import itertools
@@ -19,7 +22,7 @@ from support.processes import Process
 from support.waiting import eventually
 
 READY_SECONDS = 30.0
-_SUPER_PASSWORD = "super-password"
+SUPER_PASSWORD = "super-password"
 
 
 async def ready(process: Process, waiting: Awaitable[None]) -> None:
@@ -53,13 +56,7 @@ class Postgres:
 
     def __init__(self, directory: Path, *, durable: bool = False) -> None:
         self.directory = directory
-        self.server = PostgresServer(
-            data=directory / "postgres",
-            port=tcp_ports.choose(),
-            password=_SUPER_PASSWORD,
-            identity=unprivileged(directory),
-            durable=durable,
-        )
+        self.server = self._make_server(durable=durable)
         self.passwords = {login: secrets.token_urlsafe(12) for login in logins.LOGINS}
         self.process: Process | None = None
         self._numbers = itertools.count(1)
@@ -68,14 +65,7 @@ class Postgres:
     def start(self) -> None:
         """Start it (again); logins are made on the way."""
         self.server.initialise()
-        self.process = Process(
-            self.server.command(),
-            os.environ,
-            self.directory / "postgres.log",
-            identity=self.server.identity,
-            stop_signal=STOP_SIGNAL,
-        )
-        asyncio.run(ready(self.process, self._prepare()))
+        asyncio.run(ready(self._spawn(), self._prepare()))
 
     def stop(self) -> None:
         if self.process is not None:
@@ -120,8 +110,27 @@ class Postgres:
             url(logins.WORKER),
             url(logins.FORUM),
             url(logins.FETCH),
-            self.server.url("postroom_super", _SUPER_PASSWORD, name),
+            self.server.url("postroom_super", SUPER_PASSWORD, name),
         )
+
+    def _make_server(self, *, durable: bool) -> PostgresServer:
+        return PostgresServer(
+            data=self.directory / "postgres",
+            port=tcp_ports.choose(),
+            password=SUPER_PASSWORD,
+            identity=unprivileged(self.directory),
+            durable=durable,
+        )
+
+    def _spawn(self) -> Process:
+        self.process = Process(
+            self.server.command(),
+            os.environ,
+            self.directory / "postgres.log",
+            identity=self.server.identity,
+            stop_signal=STOP_SIGNAL,
+        )
+        return self.process
 
     async def _prepare(self) -> None:
         await self.server.wait_until_ready()

@@ -8,22 +8,21 @@ import pytest
 
 from postroom_runtime.errors import OperatorError, UnavailableError
 from postroom_runtime.postgres import Database, migrate
-from support.processes import freeze, thaw
+from support.backends import Backend
 from support.servers import Database as MadeDatabase
-from support.servers import Postgres
 
 
 async def test_a_frozen_database_is_unavailable_in_time_and_comes_back(
-    tmp_path: Path,
+    tmp_path: Path, backend: Backend
 ) -> None:
-    server = Postgres(tmp_path)
+    server = backend.postgres(tmp_path)
     await asyncio.to_thread(server.start)
     try:
         made = await server.create_database()
         database = Database(made.app_url, "app")
         async with database.transaction() as connection:
             assert await connection.fetchval("SELECT 1") == 1
-        freeze(server.process.pid)
+        server.process.sigstop()
         try:
             for _ in range(3):
                 began = time.monotonic()
@@ -33,7 +32,7 @@ async def test_a_frozen_database_is_unavailable_in_time_and_comes_back(
                 assert time.monotonic() - began < 6
             assert database.trouble is not None
         finally:
-            thaw(server.process.pid)
+            server.process.sigcont()
         async with asyncio.timeout(5):
             async with database.transaction() as connection:
                 assert await connection.fetchval("SELECT 1") == 1

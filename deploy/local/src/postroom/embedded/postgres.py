@@ -67,6 +67,15 @@ class PostgresServer:
             password_file.unlink(missing_ok=True)
         return True
 
+    def initdb_command(self, making: Path, password_file: Path) -> list[str]:
+        """The command line that makes a data directory in the empty directory `making`."""
+        return [
+            *(*self.identity.prefix, str(binary("initdb")), "-D", str(making)),
+            *("-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={password_file}"),
+            *("-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
+            *(() if self.durable else ("--no-sync",)),
+        ]
+
     def command(self) -> list[str]:
         """The command line of the server in the foreground; its pid is the postmaster's."""
         settings = {
@@ -120,14 +129,8 @@ class PostgresServer:
                 return
 
     def _initdb(self, making: Path, password_file: Path) -> None:
-        command = [
-            *(*self.identity.prefix, str(binary("initdb")), "-D", str(making)),
-            *("-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={password_file}"),
-            *("-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"),
-            *(() if self.durable else ("--no-sync",)),
-        ]
         made = subprocess.run(  # noqa: S603 - our own binary and arguments
-            command,
+            self.initdb_command(making, password_file),
             capture_output=True,
             text=True,
             timeout=INITDB_SECONDS,
