@@ -2,6 +2,7 @@
 
 import json
 
+from postroom import dovecot
 from support.client import Api, letter, wire
 from support.sink import Sink
 from support.system import System
@@ -32,9 +33,12 @@ async def test_the_demo_fills_a_system_once(tmp_path) -> None:
             assert rows["Invoice 1017"]["tags"] == ["invoice"]
             assert rows["You have WON a gift card"]["spam"] is True
             assert rows["Out of office"]["topic"] is None
+            if dovecot.missing() is None:
+                await fetched_by_imap(api)
         assert "already" in run(system, "demo")
         findings = json.loads(run(system, "doctor", "--json"))
         assert all(one["well"] for one in findings), findings
+        assert "certificates" in {one["name"] for one in findings}
         boxes = json.loads(run(system, "mailbox", "list", "--json"))
         support = next(box["id"] for box in boxes if box["name"] == "Support")
         mail = tmp_path / "mail.eml"
@@ -51,6 +55,16 @@ async def test_the_demo_fills_a_system_once(tmp_path) -> None:
         )
     finally:
         system.stop()
+
+
+async def fetched_by_imap(api: Api) -> None:
+    (box,) = [
+        one for one in (await api.get("/mailboxes"))["data"] if one["name"] == "Office (IMAP)"
+    ]
+    assert box["active"] is False
+    assert (box["last_check"]["state"], box["last_check"]["stored"]) == ("idle", 5)
+    rows = {row["subject"]: row for row in await api.messages(29)}
+    assert {"請求書", "Список", "Invoice 2031", "Spring catalogue"} <= set(rows)
 
 
 async def test_the_demo_does_not_leave_the_machine_unasked(running: System, sink: Sink) -> None:

@@ -41,6 +41,10 @@ class Client:
         """Return the answer's JSON; OperatorError carries the server's own words."""
         return self._ask("POST", path, json=body)
 
+    def patch(self, path: str, **body: Any) -> Any:
+        """Return the answer's JSON; OperatorError carries the server's own words."""
+        return self._ask("PATCH", path, json=body)
+
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         try:
             answer = self._http.request(method, path, **more)

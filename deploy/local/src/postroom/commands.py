@@ -157,7 +157,7 @@ def retry(entry: str) -> None:
 
 
 def demo(*, yes: Annotated[bool, cyclopts.Parameter(name="--yes", negative="")] = False) -> int:
-    """Fill the running system with a forum, a mailbox with rules and some mail.
+    """Fill the running system with a forum, a mailbox with rules, one fetched by IMAP, and mail.
 
     Parameters
     ----------

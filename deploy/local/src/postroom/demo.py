@@ -1,4 +1,4 @@
-"""`postroom demo`: a forum with members and a discussion, a support mailbox with rules, some mail.
+"""`postroom demo`: a forum with a discussion, a support mailbox with rules, one fetched by IMAP.
 
 Every address is under example.* (RFC 2606), so nothing can reach anybody.
 """
@@ -11,6 +11,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
+from postroom import demo_mailbox
 from postroom.client import Client
 
 GARDEN: Final = "garden@example.org"
@@ -82,8 +83,9 @@ def run(client: Client) -> str:
     began = datetime.now(tz=UTC) - timedelta(hours=len(LINES))
     for number, line in enumerate(LINES, 1):
         _send(client, number, line, began + timedelta(hours=number))
+    fetched = demo_mailbox.make(client)
     _wait(client)
-    return f"{len(LINES)} mails, one forum, one mailbox with rules"
+    return f"{len(LINES)} mails, one forum, one mailbox with rules; {fetched}"
 
 
 def _rules(client: Client, mailbox: str) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import msgspec
@@ -21,6 +22,7 @@ from postroom.status import look
 
 OLDEST_NATS = (2, 14)
 CLOCK_SECONDS = 2.0
+CERTIFICATE_NOTICE = timedelta(days=14)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -44,6 +46,7 @@ async def examine(home: Home, environ: Mapping[str, str]) -> list[Finding]:
     found = [await _parts(home)]
     found += await _broker(state)
     found += await _database(home)
+    found += await _certificates(home)
     found.append(_relay(state.relay))
     return found
 
@@ -127,6 +130,44 @@ def _clock(now: datetime) -> Finding:
     well = apart < CLOCK_SECONDS
     mend = "" if well else "set the clocks (chrony, systemd-timesyncd)"
     return Finding("clock", well, f"database and machine are {apart:.1f} s apart", mend)
+
+
+async def _certificates(home: Home) -> list[Finding]:
+    """Look at the authorities that mailboxes bring with them; the rest are the system's."""
+    url = (home.secrets / url_file(logins.WORKER)).read_text(encoding="utf-8").strip()
+    try:
+        async with asyncio.timeout(5):
+            connection = await asyncpg.connect(url)
+            try:
+                rows = await connection.fetch("SELECT name, ca FROM config.mailbox WHERE ca <> ''")
+            finally:
+                await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError):
+        return []  # said by the findings on Postgres
+    wrong = [f"{row['name']}: {why}" for row in rows if (why := _bad_authority(row["ca"]))]
+    if wrong:
+        mend = "give these mailboxes the authority's current certificate (form or API, `ca`)"
+        return [Finding("certificates", well=False, found="; ".join(wrong), mend=mend)]
+    words = f"{len(rows)} mailboxes bring an authority of their own, each valid; the console and"
+    words += " the SMTP server speak without TLS (put a proxy before them on other than loopback)"
+    return [Finding("certificates", well=True, found=words)]
+
+
+def _bad_authority(pem: str) -> str | None:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError) as error:
+        return f"its authority's certificate cannot be read ({error})"
+    stamps = [str(one["notAfter"]) for one in context.get_ca_certs()]
+    if not stamps:
+        return None
+    ends = datetime.fromtimestamp(min(map(ssl.cert_time_to_seconds, stamps)), tz=UTC)
+    left = ends - datetime.now(tz=UTC)
+    if left < CERTIFICATE_NOTICE:
+        verb = "ended" if left < timedelta(0) else "ends"
+        return f"its authority's certificate {verb} on {ends:%Y-%m-%d}"
+    return None
 
 
 def _relay(relay: str) -> Finding:
