@@ -38,10 +38,10 @@ def test_signatures(thing: object, parameters: list[str]) -> None:
 
 async def test_inherited_commands_are_refused() -> None:
     from postroom_contract.documents import FetchSource
-    from postroom_fetcher.connecting import Patience
+    from postroom_fetcher.connecting import Way
 
     source = FetchSource(host="h", port=1, tls="none", login="l", sealed_password="")
-    client = HardenedClient(source, Patience())
+    client = HardenedClient(source, Way())
     client.protocol.state = base.SELECTED
     for call in (client.noop(), client.list('""', "*"), client.expunge(), client.fetch("1", "ALL")):
         with pytest.raises(NotImplementedError):

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from postroom_contract import codec, commands, documents, events, forum, ruling, schema
+from postroom_contract import codec, commands, documents, events, forum, probing, ruling, schema
 from postroom_contract.mail import Envelope
 from postroom_contract.work import PollJob
 
@@ -18,7 +18,7 @@ def kinds() -> dict[str, type]:
         f"command.{kind.__struct_config__.tag}": commands.Command
         for kind in get_args(commands.Command)
     }
-    for request in (*forum.REQUESTS, *ruling.REQUESTS):
+    for request in (*forum.REQUESTS, *ruling.REQUESTS, *probing.REQUESTS):
         found[f"rpc.{request.service}.{request.verb}.request"] = request
         found[f"rpc.{request.service}.{request.verb}.answer"] = request.answer
     found |= {
@@ -32,6 +32,7 @@ def kinds() -> dict[str, type]:
         "work.poll": PollJob,
         "dead.set_aside": commands.SetAside,
     }
+    found |= {f"live.{one.__struct_config__.tag}": one for one in get_args(probing.Live)}
     return found
 
 

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from postroom_contract.documents import FetchSource
-from postroom_fetcher.connecting import Patience
+from postroom_fetcher.connecting import Patience, Way
 from postroom_fetcher.domain.plan import Listed
+from postroom_fetcher.domain.reach import parse_internal
 from postroom_fetcher.ports import (
     ForbiddenError,
     ServerError,
@@ -18,7 +19,9 @@ from postroom_fetcher.ports import (
 from postroom_fetcher.servers import MailServers
 from support.hostile import Hostile, Peer, Talk, imap_until_selected, pop3_until_signed_in
 
-PATIENCE = Patience(connect=1.0, login=1.0, command=1.0)
+WAY = Way(
+    patience=Patience(connect=1.0, login=1.0, command=1.0), internal=parse_internal("127.0.0.1")
+)
 LATEST = 5.0
 LIMIT = 100_000
 
@@ -32,7 +35,7 @@ async def visit(
     protocol: str, port: int, password: str = "secret", **more: object
 ) -> dict[str, bytes]:
     """All that a check does on a connection, without an end of its own."""
-    session: Session = await MailServers(PATIENCE).open(
+    session: Session = await MailServers(WAY).open(
         protocol, source(port, **more), password, writable=True  # type: ignore[arg-type]  # parametrized
     )  # fmt: skip
     try:
@@ -377,7 +380,7 @@ async def test_pop3_twins_of_one_uidl_are_two_mails() -> None:
         await peer.hear()
 
     async with Hostile(talk) as server:
-        session = await MailServers(PATIENCE).open("pop3", source(server.port), "x", writable=False)
+        session = await MailServers(WAY).open("pop3", source(server.port), "x", writable=False)
         assert await session.listing(0) == [Listed("same", 1), Listed("same 2", 2)]
         session.close()
 

@@ -16,7 +16,7 @@ DEFAULT_ADMIN_EMAIL = "admin@postroom.local"
 # What only `up` decides, or only one service may see (postroom.services hands it on).
 OWN = re.compile(
     r"POSTROOM_(HOME|HEALTH_PORT|LOG_FORMAT|NATS_.*|DATABASE_.*|TOKEN_KEYS.*|SESSION_KEY.*|COMMAND_TOKEN.*"
-    r"|ADMIN_.*|RELAY.*|HTTP_.*|SMTP_.*|FETCHER_.*|BASE_URL|PORTS)"
+    r"|ADMIN_.*|RELAY.*|HTTP_.*|SMTP_.*|FETCHER_.*|INTERNAL_HOSTS|BASE_URL|PORTS)"
 )
 
 
@@ -31,6 +31,8 @@ class Settings:
     smtp_port: int
     base_url: str
     admin_email: str
+    internal_hosts: str
+    """What mailboxes may connect to besides the public Internet."""
     caller: Mapping[str, str]
     """The caller's whole environment; see `passed_on` and `given`."""
 
@@ -48,6 +50,7 @@ class Settings:
             smtp_port=smtp_port,
             base_url=environ.get("POSTROOM_BASE_URL") or f"http://{_shown(http_host)}:{http_port}",
             admin_email=environ.get("POSTROOM_ADMIN_EMAIL") or DEFAULT_ADMIN_EMAIL,
+            internal_hosts=_internal_hosts(environ, http_host),
             caller=dict(environ),
         )
 
@@ -58,6 +61,14 @@ class Settings:
     def given(self, prefix: str) -> dict[str, str]:
         """The caller's own variables whose name begins with `prefix`, empty ones left out."""
         return {n: v for n, v in self.caller.items() if n.startswith(prefix) and v}
+
+
+def _internal_hosts(environ: Mapping[str, str], http_host: str) -> str:
+    """As given; else this machine itself, where only its own people reach the console anyway."""
+    given = environ.get("POSTROOM_INTERNAL_HOSTS")
+    if given is not None:
+        return given
+    return "127.0.0.0/8,::1" if http_host in {"127.0.0.1", "::1", "localhost"} else ""
 
 
 def home_path(environ: Mapping[str, str]) -> Path:

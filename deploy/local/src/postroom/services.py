@@ -62,6 +62,7 @@ def nats_password(user: str) -> str:
 def _fetcher(around: Surroundings) -> dict[str, str]:
     return {
         **around.settings.given("POSTROOM_FETCHER_"),
+        "POSTROOM_INTERNAL_HOSTS": around.settings.internal_hosts,
         "POSTROOM_DATABASE_FETCH_URL_FILE": around.file(url_file(logins.FETCH)),
         "POSTROOM_FETCHER_KEY_FILE": around.file(FETCHER_KEY),
     }

@@ -50,6 +50,9 @@ class FetchSource(msgspec.Struct, frozen=True, kw_only=True):
     max_message_kb: int = 0
     """Larger mails stay on the server; 0 = our own limit, 25 MiB."""
     delete_after: bool = False
+    first_import_days: int | None = None
+    """At the very first check: None = everything, 0 = only what comes from then on, else what is
+    not older than so many days by the server's clock (IMAP)."""
     ca: str = ""
     """PEM of the authority to believe, instead of the system's."""
 

@@ -39,7 +39,12 @@ _EVENTS_OF: Final = {
     "fetcher": ("mailbox.checked",),
 }
 _PUBLISHES: Final = {
-    "fetcher": (f"{ROOT}.intake.>", f"{ROOT}.cursor.>", f"{ROOT}.work.>"),
+    "fetcher": (
+        f"{ROOT}.intake.>",
+        f"{ROOT}.cursor.>",
+        f"{ROOT}.work.>",
+        f"{ROOT}.live.*.*",
+    ),
     "smtp": (
         f"{ROOT}.intake.>",
         f"{ROOT}.progress.>",
@@ -57,6 +62,7 @@ _PUBLISHES: Final = {
         f"{ROOT}.command.*.*.redo.*",
         f"{ROOT}.rpc.forum-bridge.*",
         f"{ROOT}.rpc.rules.*",
+        f"{ROOT}.rpc.fetcher.*",
         f"{ROOT}.work.poll.*.*",  # receive now
         # Retention is the api's hourly job: decided mail past its days, commands already done.
         *(f"$JS.API.STREAM.PURGE.{name}" for name in _INTAKE_NAMES),
@@ -73,7 +79,11 @@ _LOOKS_UP: Final = {
     "api": ("KV_config", *_INTAKE_NAMES, "EVENTS", "OUTBOX", "PROGRESS"),
     "forum-bridge": ("KV_config", *_INTAKE_NAMES, "OUTBOX", "COMMANDS", "EVENTS"),
 }
-_HEARS: Final = {service: (f"{ROOT}.rpc.{service}.*",) for service in ("forum-bridge", "rules")}
+_ANSWERS: Final = ("forum-bridge", "rules", "fetcher")
+_HEARS: Final = {
+    "api": (f"{ROOT}.live.*.*",),
+    **{service: (f"{ROOT}.rpc.{service}.*",) for service in _ANSWERS},
+}
 
 
 def _consumer_subjects(service: str) -> Iterable[str]:
@@ -110,7 +120,7 @@ def users() -> dict[str, Permissions]:
         service: Permissions(
             publish=_publish(service),
             subscribe=_subscribe(service),
-            allow_responses=service in _HEARS,
+            allow_responses=service in _ANSWERS,
         )
         for service in SERVICES
     }

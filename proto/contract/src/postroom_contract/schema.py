@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgspec
 
-from postroom_contract import commands, documents, events, forum, ruling
+from postroom_contract import commands, documents, events, forum, probing, ruling
 from postroom_contract.mail import Envelope
 from postroom_contract.work import PollJob
 
@@ -23,7 +23,7 @@ def schemas() -> dict[str, bytes]:
         kinds[f"event.{event.__struct_config__.tag}"] = event
     for command in get_args(commands.Command):
         kinds[f"command.{command.__struct_config__.tag}"] = command
-    for request in (*forum.REQUESTS, *ruling.REQUESTS):
+    for request in (*forum.REQUESTS, *ruling.REQUESTS, *probing.REQUESTS):
         kinds[f"rpc.{request.service}.{request.verb}.request"] = request
         kinds[f"rpc.{request.service}.{request.verb}.answer"] = request.answer
     for document in (
@@ -39,6 +39,8 @@ def schemas() -> dict[str, bytes]:
     kinds["progress"] = commands.Progress
     kinds["work.poll"] = PollJob
     kinds["dead.set_aside"] = commands.SetAside
+    for progress in get_args(probing.Live):
+        kinds[f"live.{progress.__struct_config__.tag}"] = progress
     return {
         f"{name}.v1.json": msgspec.json.format(
             msgspec.json.encode(msgspec.json.schema(kind), order="sorted"), indent=2

@@ -84,6 +84,11 @@ def hint(stream: str) -> str:
     return f"{ROOT}.hint.{_token(stream)}"
 
 
+def live(account: str, about: str) -> str:
+    """Return the core subject on which is told how far something is; nothing keeps it."""
+    return f"{ROOT}.live.{_token(account)}.{_token(about)}"
+
+
 def config(key: str) -> str:
     """Return the subject behind a key of the configuration bucket."""
     return f"{CONFIG_SUBJECT}.{key}"

@@ -64,6 +64,7 @@ class Bus:
         self._on_reconnect: list[Callable[[], None]] = []
         self._served: list[Subscription] = []
         self._answering: set[asyncio.Task[None]] = set()
+        self._mentions: set[asyncio.Task[None]] = set()
         self.violation: str | None = None
         self._closing = False
         self._batches = asyncio.Semaphore(OPEN_BATCHES)
@@ -335,6 +336,18 @@ class Bus:
 
         self._served.append(await self.client.subscribe(subject, queue=self.user, cb=on_message))
         await self.client.flush()
+
+    def mention(self, subject: str, payload: bytes) -> None:
+        """Say something soon to whoever listens now; it may be lost, and nobody is told."""
+
+        async def say() -> None:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await self.client.publish(subject, payload)
+
+        if self.client.is_connected:
+            task = asyncio.create_task(say())
+            self._mentions.add(task)
+            task.add_done_callback(self._mentions.discard)
 
     async def stop_serving(self) -> None:
         """Take no more requests (a replica gets them), and answer those in hand within 4 s."""

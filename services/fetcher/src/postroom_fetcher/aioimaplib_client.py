@@ -10,16 +10,31 @@ import asyncio
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from aioimaplib import aioimaplib as base
 
 from postroom_contract.documents import FetchSource
 from postroom_fetcher.aioimaplib_protocol import HardenedCommand, HardenedProtocol, Sink
-from postroom_fetcher.connecting import Patience, plain, tls_context
-from postroom_fetcher.domain.imap_wire import Budget, Response, WireError, fetched, number_of
+from postroom_fetcher.connecting import Way, plain, reach, tls_context, tls_words
+from postroom_fetcher.domain.imap_wire import (
+    Budget,
+    Response,
+    WireError,
+    fetched,
+    folder_name,
+    internal_date,
+    number_of,
+)
 from postroom_fetcher.domain.plan import Listed
-from postroom_fetcher.ports import ForbiddenError, ServerError, SignInError, UnreachableError
+from postroom_fetcher.ports import (
+    ForbiddenError,
+    Inbox,
+    ServerError,
+    SignInError,
+    UnreachableError,
+)
 
 _AT_ONCE: Final = 200
 _MANY: Final = 5_000_000
@@ -36,9 +51,10 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
 
     protocol: HardenedProtocol
 
-    def __init__(self, source: FetchSource, patience: Patience) -> None:
+    def __init__(self, source: FetchSource, way: Way) -> None:
         self._source = source
-        self._patience = patience
+        self._way = way
+        self._patience = way.patience
         super().__init__(source.host, source.port, asyncio.get_running_loop())
 
     def create_client(
@@ -55,28 +71,23 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
 
     async def connect(self) -> None:
         """Connect, greet and encrypt."""
-        source, seconds = self._source, self._patience.connect
-        context = tls_context(source)
-        implicit = context if source.tls == "implicit" else None
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(seconds):
-                await loop.create_connection(
-                    lambda: self.protocol, source.host, source.port, ssl=implicit,
-                    server_hostname=source.host if implicit else None,
-                )  # fmt: skip
-        except TimeoutError:
-            raise UnreachableError(f"no connection within {seconds:g} s") from None
-        except ssl.SSLError as error:
-            raise UnreachableError(f"TLS failed: {error.reason or error}") from error
-        except (OSError, UnicodeError) as error:
-            raise UnreachableError(f"no connection: {error}") from error
-        await self._hello(seconds)
+        source, loop, watch = self._source, asyncio.get_running_loop(), self._way.watch
+        await reach(
+            source,
+            self._way,
+            lambda address, tls: loop.create_connection(
+                lambda: self.protocol, address, source.port, **tls
+            ),
+        )
+        if source.tls == "implicit":
+            watch("tls", tls_words(self.protocol.transport))
+        watch("greeting", plain(await self._hello(self._patience.connect)))
         await self._capability()
-        if context is not None and implicit is None:
-            await self._start_tls(context)
+        if source.tls == "starttls":
+            await self._start_tls()
+            watch("tls", tls_words(self.protocol.transport))
 
-    async def _hello(self, seconds: float) -> None:
+    async def _hello(self, seconds: float) -> bytes:
         try:
             async with asyncio.timeout(seconds):
                 greeting = await self.protocol.greeting()
@@ -88,8 +99,11 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
             self.close_now()
             raise UnreachableError(f"the server does not let us in: {plain(greeting.line)}")
         self.protocol.state = base.NONAUTH
+        return greeting.line[len(b"* OK") :]
 
-    async def _start_tls(self, context: ssl.SSLContext) -> None:
+    async def _start_tls(self) -> None:
+        context = tls_context(self._source)
+        assert context is not None
         if "STARTTLS" not in self.protocol.capabilities:
             raise UnreachableError("the server offers no STARTTLS")
         result, words = await self.run("STARTTLS")
@@ -166,14 +180,13 @@ class ImapSession:
         self._exists = 0
 
     @classmethod
-    async def open(
-        cls, source: FetchSource, password: str, patience: Patience, *, writable: bool
-    ) -> Self:
+    async def open(cls, source: FetchSource, password: str, way: Way, *, writable: bool) -> Self:
         """Connect and sign in."""
-        client = HardenedClient(source, patience)
+        client = HardenedClient(source, way)
         try:
             await client.connect()
             await client.sign_in(password)
+            way.watch("sign_in", f"signed in as {source.login}")
         except BaseException:
             client.close_now()
             raise
@@ -196,6 +209,44 @@ class ImapSession:
         if self._exists > _MANY:
             raise ServerError(f"the server claims {self._exists} messages")
         return validity
+
+    async def look(self) -> Inbox:
+        """Return the folders' names, and size and time of each message in INBOX."""
+        folders: list[str] = []
+        messages: dict[int, tuple[int, datetime | None]] = {}
+
+        def take_folder(response: Response) -> None:
+            if (name := folder_name(response)) is not None:
+                folders.append(name)
+
+        def take(response: Response) -> None:
+            items = fetched(response)
+            if items is None or b"UID" not in items or b"RFC822.SIZE" not in items:
+                return
+            when = internal_date(items.get(b"INTERNALDATE"))
+            messages[number_of(items[b"UID"])] = (number_of(items[b"RFC822.SIZE"]), when)
+
+        await self._client.need("LIST", '""', '"*"', sink=take_folder)
+        await self.folder()
+        if self._exists:
+            responses = 2 * self._exists + 10_000
+            budget = Budget(total=300 * responses, responses=responses)
+            wanted = "(UID RFC822.SIZE INTERNALDATE)"
+            await self._client.need("FETCH", "1:*", wanted, prefix="UID", budget=budget, sink=take)
+        return Inbox(folders=tuple(folders), messages=tuple(messages.values()))
+
+    async def newer(self, days: int) -> set[str] | None:
+        """Return the UIDs of messages that came within so many days, by the server's date."""
+        found: set[str] = set()
+
+        def take(response: Response) -> None:
+            if response.line.upper().startswith(b"* SEARCH"):
+                found.update(str(number_of(word)) for word in response.line.split()[2:])
+
+        since = (datetime.now(tz=UTC) - timedelta(days=days)).strftime("%d-%b-%Y")
+        many = Budget(responses=10_000, total=20_000_000, line=20_000_000)
+        await self._client.need("SEARCH", f"SINCE {since}", prefix="UID", budget=many, sink=take)
+        return found
 
     async def listing(self, after: int) -> list[Listed]:
         """Return UID and size of the messages with a UID above `after`."""

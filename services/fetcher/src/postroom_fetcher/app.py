@@ -1,20 +1,25 @@
 """Where the fetcher is put together; the only place that names concrete classes."""
 
+from postroom_contract import subjects
+from postroom_contract.codec import decode
+from postroom_contract.probing import Probe, ProbeMailbox
 from postroom_contract.streams import FETCHER_POLL, INTAKE
 from postroom_fetcher import config
 from postroom_fetcher.configured_mailboxes import FAMILIES, ConfiguredMailboxes
 from postroom_fetcher.handlers.chain import Chain
 from postroom_fetcher.handlers.checking import Checking
+from postroom_fetcher.handlers.probing import Probing
 from postroom_fetcher.handlers.reconciling import Reconciling
-from postroom_fetcher.nats import NatsIntake, NatsWork
+from postroom_fetcher.nats import NatsIntake, NatsLive, NatsWork
 from postroom_fetcher.postgres import PostgresSeen
 from postroom_fetcher.servers import MailServers
+from postroom_runtime.answering import answered
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.consume import Consumer
 from postroom_runtime.postgres import Database
 from postroom_runtime.process import Process
-from postroom_runtime.sealing import open_sealed
+from postroom_runtime.sealing import SealedSecret, open_sealed
 
 USER = "fetcher"
 STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "WORK", "DEAD", "KV_config")
@@ -28,13 +33,15 @@ async def start(process: Process) -> None:
     configuration = Configuration(bus, FAMILIES)
     mailboxes = ConfiguredMailboxes(configuration)
     work = NatsWork(bus)
+    servers, live = MailServers(settings.way), NatsLive(bus)
+
+    def open_secret(sealed: str) -> SealedSecret:
+        return open_sealed(settings.keys, sealed)
+
     checking = Checking(
-        MailServers(settings.patience),
-        NatsIntake(bus),
-        PostgresSeen(database),
-        lambda sealed: open_sealed(settings.keys, sealed),
-        process.clock,
+        servers, NatsIntake(bus), PostgresSeen(database), open_secret, live, process.clock
     )
+    probing = Probing(servers, open_secret, live, process.clock)
     chain = Chain(checking, mailboxes, work, process.clock)
     reconciling = Reconciling(mailboxes, work, process.clock)
     consumer = Consumer(bus, FETCHER_POLL, chain.on_job, concurrency=settings.connections)
@@ -63,6 +70,11 @@ async def start(process: Process) -> None:
             reconciling.on_change(id_)
 
     configuration.on_change(changed)
+
+    async def probe(data: bytes) -> Probe:
+        return await probing.probe(decode(data, ProbeMailbox))
+
+    await bus.serve(subjects.rpc("fetcher", ProbeMailbox.verb), answered(probe))
     process.spawn(configuration.run(), "configuration")
     process.spawn(reconciling.run(), "schedules")
     process.spawn(consumer.run(), "jobs")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 from nacl.public import PrivateKey
 
-from postroom_fetcher.connecting import Patience
+from postroom_fetcher.connecting import Patience, Way
+from postroom_fetcher.domain.reach import parse_internal
 from postroom_runtime.errors import OperatorError
 from postroom_runtime.sealing import parse_private_keys
 from postroom_runtime.settings import Settings
@@ -18,7 +19,7 @@ class FetcherConfig(msgspec.Struct, frozen=True, kw_only=True):
     keys: Sequence[PrivateKey]
     connections: int
     """Mailboxes that this process fetches from at once."""
-    patience: Patience
+    way: Way
 
 
 def read(settings: Settings) -> FetcherConfig:
@@ -27,14 +28,21 @@ def read(settings: Settings) -> FetcherConfig:
         keys = parse_private_keys(settings.text("FETCHER_KEY"))
     except ValueError as error:
         raise OperatorError(f"POSTROOM_FETCHER_KEY: {error}") from error
+    try:
+        internal = parse_internal(settings.optional("INTERNAL_HOSTS") or "")
+    except ValueError as error:
+        raise OperatorError(f"POSTROOM_INTERNAL_HOSTS: {error}") from error
     usual, number = Patience(), settings.number
     return FetcherConfig(
         database_url=settings.text("DATABASE_FETCH_URL"),
         keys=keys,
         connections=settings.integer("FETCHER_CONNECTIONS", 20, low=1, high=1_000),
-        patience=Patience(
-            connect=number("FETCHER_CONNECT_SECONDS", usual.connect, low=0.1),
-            login=number("FETCHER_LOGIN_SECONDS", usual.login, low=0.1),
-            command=number("FETCHER_COMMAND_SECONDS", usual.command, low=0.1),
+        way=Way(
+            internal=internal,
+            patience=Patience(
+                connect=number("FETCHER_CONNECT_SECONDS", usual.connect, low=0.1),
+                login=number("FETCHER_LOGIN_SECONDS", usual.login, low=0.1),
+                command=number("FETCHER_COMMAND_SECONDS", usual.command, low=0.1),
+            ),
         ),
     )

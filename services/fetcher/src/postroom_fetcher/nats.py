@@ -1,4 +1,4 @@
-"""The broker: mails with their cursor, jobs with their schedules. Ports: Intake, Work."""
+"""The broker: mails with their cursor, jobs with their schedules. Ports: Intake, Work, Live."""
 
 import json
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from postroom_contract import events, subjects
 from postroom_contract.codec import ENVELOPE_HEADER, decode, encode
 from postroom_contract.documents import MailboxDocument
 from postroom_contract.events import MailboxChecked
+from postroom_contract.probing import CheckProgress, ProbeProgress
 from postroom_contract.streams import INTAKE
 from postroom_contract.work import PollJob
 from postroom_fetcher.domain.cursor import Cursor
@@ -92,6 +93,17 @@ class NatsWork:
     async def tell(self, event: MailboxChecked) -> None:
         """Publish the event."""
         await self._bus.publish(Publication(events.subject_of(event), encode(event), event.id))
+
+
+class NatsLive:
+    """Core messages that nothing keeps."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def tell(self, account: str, about: str, progress: ProbeProgress | CheckProgress) -> None:
+        """Tell how far something is, if the broker is there."""
+        self._bus.mention(subjects.live(account, about), encode(progress))
 
 
 def _cursor(mailbox: MailboxDocument) -> str:

@@ -13,12 +13,18 @@ import hashlib
 import re
 import ssl
 from collections.abc import Awaitable, Sequence
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from postroom_contract.documents import FetchSource
-from postroom_fetcher.connecting import Patience, plain, tls_context
+from postroom_fetcher.connecting import Patience, Way, plain, reach, tls_context, tls_words
 from postroom_fetcher.domain.plan import Listed
-from postroom_fetcher.ports import ForbiddenError, ServerError, SignInError, UnreachableError
+from postroom_fetcher.ports import (
+    ForbiddenError,
+    Inbox,
+    ServerError,
+    SignInError,
+    UnreachableError,
+)
 
 _LINE: Final = 2_048
 _LISTING: Final = 32 * 1024 * 1024
@@ -84,15 +90,20 @@ class Pop3Session:
         self._deleting = False
 
     @classmethod
-    async def open(cls, source: FetchSource, password: str, patience: Patience) -> Self:
+    async def open(cls, source: FetchSource, password: str, way: Way) -> Self:
         """Connect, encrypt and sign in."""
-        wire = await _connect(source, patience)
-        session = cls(wire, source, patience)
+        wire = await reach(source, way, lambda address, tls: _connect(source, address, tls))
+        session = cls(wire, source, way.patience)
         try:
+            if source.tls == "implicit":
+                way.watch("tls", tls_words(wire.writer.transport))
             stamp = await session._greeting()
+            way.watch("greeting", plain(stamp))
             if source.tls == "starttls":
                 await session._start_tls()
+                way.watch("tls", tls_words(wire.writer.transport))
             await session._sign_in(password, stamp)
+            way.watch("sign_in", f"signed in as {source.login}")
         except BaseException:
             session.close()
             raise
@@ -145,6 +156,19 @@ class Pop3Session:
     async def folder(self) -> str:
         """POP3 has one folder and no UIDVALIDITY."""
         return ""
+
+    async def look(self) -> Inbox:
+        """Return the sizes of all messages; POP3 tells no dates and no folders."""
+        sizes = {
+            int(match[1]): int(match[2])
+            for line in await self._lines(b"LIST")
+            if (match := _SIZE.fullmatch(line))
+        }
+        return Inbox(messages=tuple((size, None) for size in sizes.values()))
+
+    async def newer(self, days: int) -> set[str] | None:  # noqa: ARG002 - POP3 tells no dates
+        """POP3 tells no dates: None."""
+        return None
 
     async def listing(self, after: int) -> list[Listed]:  # noqa: ARG002 - POP3 lists all
         """Return UIDL and size of all messages, in the server's order."""
@@ -248,22 +272,8 @@ class Pop3Session:
             raise ServerError(f"the connection was lost: {error}") from error
 
 
-async def _connect(source: FetchSource, patience: Patience) -> _Wire:
-    context = tls_context(source)
-    implicit = context if source.tls == "implicit" else None
-    try:
-        async with asyncio.timeout(patience.connect):
-            reader, writer = await asyncio.open_connection(
-                source.host, source.port, ssl=implicit,
-                server_hostname=source.host if implicit else None,
-            )  # fmt: skip
-    except TimeoutError:
-        raise UnreachableError(f"no connection within {patience.connect:g} s") from None
-    except ssl.SSLError as error:
-        raise UnreachableError(f"TLS failed: {error.reason or error}") from error
-    except (OSError, UnicodeError) as error:
-        raise UnreachableError(f"no connection: {error}") from error
-    return _Wire(reader, writer)
+async def _connect(source: FetchSource, address: str, tls: dict[str, Any]) -> _Wire:
+    return _Wire(*await asyncio.open_connection(address, source.port, **tls))
 
 
 def _argument(text: str, *, spaces: bool = False) -> bytes:

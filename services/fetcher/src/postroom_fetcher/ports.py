@@ -1,6 +1,6 @@
 """What the handlers need from outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Literal
 from typing import Protocol as Port
@@ -9,6 +9,7 @@ import msgspec
 
 from postroom_contract.documents import AddressDocument, FetchSource, MailboxDocument
 from postroom_contract.events import FetchState, MailboxChecked
+from postroom_contract.probing import CheckProgress, ProbeProgress, StageName
 from postroom_fetcher.domain.cursor import Cursor
 from postroom_fetcher.domain.plan import Listed
 from postroom_runtime.errors import PostroomError
@@ -45,6 +46,13 @@ class OvertakenError(PostroomError):
     """Another worker has moved this mailbox's cursor: what we hold is old."""
 
 
+class Inbox(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in the folder: size and server's time of each message. POP3 tells no times."""
+
+    folders: tuple[str, ...] = ()
+    messages: tuple[tuple[int, datetime | None], ...] = ()
+
+
 class Session(Port):
     """A connection to a mail server, signed in. Any error means that it is of no more use.
 
@@ -53,6 +61,12 @@ class Session(Port):
 
     async def folder(self) -> str:
         """Open the folder; return its UIDVALIDITY (POP3: an empty text)."""
+
+    async def look(self) -> Inbox:
+        """Return what is there, without fetching any of it."""
+
+    async def newer(self, days: int) -> set[str] | None:
+        """Return the keys of messages that came within so many days; None: it cannot be told."""
 
     async def listing(self, after: int) -> list[Listed]:
         """Return the messages (IMAP: of a UID above `after`), each key once, in order."""
@@ -70,8 +84,15 @@ class Session(Port):
         """Cut the connection, whatever its state."""
 
 
+Watch = Callable[[StageName, str], None]
+"""Told of each stage that went well, with words for people."""
+
+
 class Servers(Port):
     """The way to other people's mail servers."""
+
+    def watched(self, watch: Watch) -> "Servers":
+        """Return the same with somebody looking on."""
 
     async def open(
         self, protocol: Protocol, source: FetchSource, password: str, *, writable: bool
@@ -139,6 +160,13 @@ class Mailboxes(Port):
 
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""
+
+
+class Live(Port):
+    """Whoever looks on. What is told here may be lost."""
+
+    def tell(self, account: str, about: str, progress: ProbeProgress | CheckProgress) -> None:
+        """Tell how far something is."""
 
 
 class Work(Port):

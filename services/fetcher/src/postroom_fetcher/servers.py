@@ -1,22 +1,28 @@
 """The way to other people's servers, by protocol. Port: Servers."""
 
+import msgspec
+
 from postroom_contract.documents import FetchSource
 from postroom_fetcher.aioimaplib_client import ImapSession
-from postroom_fetcher.connecting import Patience
+from postroom_fetcher.connecting import Way
 from postroom_fetcher.pop3 import Pop3Session
-from postroom_fetcher.ports import Protocol, Session
+from postroom_fetcher.ports import Protocol, Session, Watch
 
 
 class MailServers:
     """Opens sessions."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, way: Way) -> None:
+        self._way = way
+
+    def watched(self, watch: Watch) -> "MailServers":
+        """Return the same, telling each stage on the way."""
+        return MailServers(msgspec.structs.replace(self._way, watch=watch))
 
     async def open(
         self, protocol: Protocol, source: FetchSource, password: str, *, writable: bool
     ) -> Session:
         """Connect, encrypt as the source says and sign in; ServerError says what went wrong."""
         if protocol == "imap":
-            return await ImapSession.open(source, password, self._patience, writable=writable)
-        return await Pop3Session.open(source, password, self._patience)
+            return await ImapSession.open(source, password, self._way, writable=writable)
+        return await Pop3Session.open(source, password, self._way)

@@ -3,18 +3,13 @@
 Nothing here publishes, so asking is free.
 """
 
-from collections.abc import Awaitable, Callable
-
 from postroom_contract import subjects
-from postroom_contract.codec import ContractError, decode, encode
-from postroom_contract.forum import Problem
-from postroom_contract.ruling import CheckRule, RuleProblem, RuleProblems, TryMail
+from postroom_contract.codec import decode
+from postroom_contract.ruling import CheckRule, RuleProblem, RuleProblems, Trial, TryMail
 from postroom_rules.domain.checks import problems
 from postroom_rules.handlers import SortMail
+from postroom_runtime.answering import answered
 from postroom_runtime.bus import Bus
-from postroom_runtime.errors import RefusedError, UnavailableError
-
-Answer = tuple[bytes, bool]
 
 
 class Questions:
@@ -26,30 +21,16 @@ class Questions:
     async def serve(self, bus: Bus) -> None:
         """Answer until the connection closes."""
         for verb, handler in (("check", self.check), ("try", self.try_mail)):
-            await bus.serve(subjects.rpc("rules", verb), _answered(handler))
+            await bus.serve(subjects.rpc("rules", verb), answered(handler))
 
-    async def check(self, data: bytes) -> bytes:
+    async def check(self, data: bytes) -> RuleProblems:
         """Say what is wrong with a rule."""
         question = decode(data, CheckRule)
         found = problems(question.condition, question.actions)
-        return encode(
-            RuleProblems(
-                problems=tuple(RuleProblem(pointer=where, detail=what) for where, what in found)
-            )
+        return RuleProblems(
+            problems=tuple(RuleProblem(pointer=where, detail=what) for where, what in found)
         )
 
-    async def try_mail(self, data: bytes) -> bytes:
+    async def try_mail(self, data: bytes) -> Trial:
         """Decide on a mail without recording or doing anything."""
-        return encode(await self._sort.trial(decode(data, TryMail)))
-
-
-def _answered(handler: Callable[[bytes], Awaitable[bytes]]) -> Callable[[bytes], Awaitable[Answer]]:
-    async def answer(data: bytes) -> Answer:
-        try:
-            return await handler(data), False
-        except (ContractError, RefusedError) as error:
-            return encode(Problem(code="invalid", detail=str(error))), True
-        except UnavailableError as error:
-            return encode(Problem(code="unavailable", detail=str(error))), True
-
-    return answer
+        return await self._sort.trial(decode(data, TryMail))

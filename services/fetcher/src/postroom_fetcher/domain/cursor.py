@@ -9,7 +9,7 @@ Laws:
 4. `last` is what the schema `fetch` must be told before the next batch; so that lags by one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -139,6 +139,33 @@ def advanced(
         to_delete=(*cursor.to_delete, *stored) if delete_after else (),
         faults=0 if entries else cursor.faults,
         last=tuple(entries),
+    )
+
+
+def passed_over(
+    keys: Sequence[str], newer: Collection[str], protocol: Literal["imap", "pop3"]
+) -> list[str]:
+    """Return what a first import leaves out, of all that is there: what is older than `newer`.
+
+    IMAP's cursor is one number, so it ends before the first that is new enough.
+    """
+    if protocol == "pop3":
+        return [key for key in keys if key not in newer]
+    first = min((int(key) for key in newer), default=None)
+    return [key for key in keys if first is None or int(key) < first]
+
+
+def behind(
+    cursor: Cursor, keys: Sequence[str], protocol: Literal["imap", "pop3"], *, writer: str
+) -> Cursor:
+    """Return the cursor that counts these as dealt with, though nothing was done about them."""
+    uid, known = cursor.uid, cursor.known
+    if protocol == "imap":
+        uid = max([uid, *map(int, keys)])
+    else:
+        known = (*known, *map(key_hash, keys))
+    return msgspec.structs.replace(
+        cursor, serial=cursor.serial + 1, writer=writer, uid=uid, known=known, last=()
     )
 
 

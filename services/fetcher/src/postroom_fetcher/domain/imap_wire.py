@@ -10,6 +10,7 @@ Laws:
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -45,6 +46,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """What one command may bring."""
 
     literal: int = LINE_BYTES
+    line: int = LINE_BYTES
     total: int = 1024 * 1024
     responses: int = 100_000
 
@@ -105,12 +107,12 @@ class ResponseReader:
         end = self._buffer.find(b"\r\n", max(self._searched - 1, 0))
         if end < 0:
             self._searched = len(self._buffer)
-            if len(self._buffer) > LINE_BYTES:
-                raise WireError(f"a line of more than {LINE_BYTES} bytes")
+            if len(self._buffer) > self._budget.line:
+                raise WireError(f"a line of more than {self._budget.line} bytes")
             return None
         self._searched = 0
-        if end > LINE_BYTES:
-            raise WireError(f"a line of more than {LINE_BYTES} bytes")
+        if end > self._budget.line:
+            raise WireError(f"a line of more than {self._budget.line} bytes")
         line = self._take(end)
         del self._buffer[:2]
         return line
@@ -250,3 +252,22 @@ def fetched(response: Response) -> dict[bytes, Token] | None:
             raise WireError("FETCH with an item that has no name")
         pairs[name.upper()] = value
     return pairs
+
+
+def folder_name(response: Response) -> str | None:
+    """Return the name in a LIST response as the server writes it, or None for another response."""
+    if response.line[:7].upper() != b"* LIST ":
+        return None
+    words = tokens(response, len(b"* LIST "))
+    name = words[2] if len(words) == 3 else None  # noqa: PLR2004 - flags, separator, name
+    return name.decode("utf-8", "replace")[:200] if isinstance(name, bytes) else None
+
+
+def internal_date(value: Token) -> datetime | None:
+    """Return an INTERNALDATE (RFC 3501 §9, date-time), or None for what is none."""
+    if not isinstance(value, bytes):
+        return None
+    try:
+        return datetime.strptime(value.decode("ascii").strip(), "%d-%b-%Y %H:%M:%S %z")
+    except ValueError:
+        return None

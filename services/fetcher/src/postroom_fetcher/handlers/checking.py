@@ -16,15 +16,17 @@ from postroom_contract.codec import envelope_to_header
 from postroom_contract.documents import AddressDocument, FetchSource, MailboxDocument
 from postroom_contract.events import SkippedMail
 from postroom_contract.ids import short_hash
+from postroom_contract.probing import CheckProgress
 from postroom_fetcher.domain import cursor as cursors
 from postroom_fetcher.domain import intake, plan
-from postroom_fetcher.domain.cursor import Entry
+from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.domain.plan import Listed
 from postroom_fetcher.domain.secret import mismatches
 from postroom_fetcher.handlers.keeping import Keeping, Kept
 from postroom_fetcher.ports import (
     ForbiddenError,
     Intake,
+    Live,
     Protocol,
     Seen,
     ServerError,
@@ -52,12 +54,19 @@ class Checking:
     """Checks mailboxes; knows nothing of schedules."""
 
     def __init__(
-        self, servers: Servers, intake_: Intake, seen: Seen, open_secret: Open, clock: Clock
+        self,
+        servers: Servers,
+        intake_: Intake,
+        seen: Seen,
+        open_secret: Open,
+        live: Live,
+        clock: Clock,
     ) -> None:
         self._servers = servers
         self._intake = intake_
         self._seen = seen
         self._open = open_secret
+        self._live = live
         self._clock = clock
 
     async def check(
@@ -82,7 +91,7 @@ class Checking:
         )
         await keeping.begin()
         session = await self._servers.open(
-            protocol, source, self._password(mailbox, source), writable=source.delete_after
+            protocol, source, opened(self._open, mailbox, source), writable=source.delete_after
         )
         try:
             one = _One(self, mailbox, source, address, protocol, keeping, session, tally)
@@ -90,16 +99,10 @@ class Checking:
         finally:
             session.close()
 
-    def _password(self, mailbox: MailboxDocument, source: FetchSource) -> str:
-        try:
-            secret = self._open(source.sealed_password)
-        except RefusedError as error:
-            raise ForbiddenError(str(error)) from error
-        if wrong := mismatches(secret, mailbox):
-            raise ForbiddenError(
-                f"the stored password was given for another {', '.join(wrong)}: enter it again"
-            )
-        return secret.password
+    def tell(self, mailbox: MailboxDocument, tally: Tally) -> None:
+        """Tell who looks on how far it is."""
+        told = CheckProgress(mailbox=mailbox.id, found=tally.found, stored=tally.stored)
+        self._live.tell(mailbox.account, mailbox.id, told)
 
     def kept(self, one: "_One", listed: Listed, raw: bytes) -> Kept:
         """Return a mail as it is stored."""
@@ -178,6 +181,7 @@ class _One:
             new, limit=self._limit, max_messages=self.source.max_messages, faults=faults
         )
         self.tally.found = planned.found
+        self.checking.tell(self.mailbox, self.tally)
         removed = list(self.keeping.cursor.to_delete) if self.source.delete_after else []
         for portion in plan.portions(planned.steps, careful=faults > 0):
             for kept in await self._portion(portion):
@@ -198,7 +202,18 @@ class _One:
             self._log.info("messages are numbered anew; known contents are not stored again")
             cursor = cursors.moved(cursor, keys, self.protocol)
         self.keeping.cursor = cursor = cursors.listed(cursor, keys, self.protocol)
+        if before.serial == 0 and self.source.first_import_days is not None:
+            cursor = await self._begin_late(keys, self.source.first_import_days)
         return [one for one in present if cursors.is_new(cursor, one.key, self.protocol)]
+
+    async def _begin_late(self, keys: Sequence[str], days: int) -> Cursor:
+        """Pass over what the first import shall leave out, in one commit of its own."""
+        newer = await self.session.newer(days) if days and keys else set()
+        if newer is None:
+            raise ForbiddenError("this server tells no dates: import everything or only new mail")
+        passed = cursors.passed_over(keys, newer, self.protocol)
+        await self.keeping.pass_over(passed)
+        return self.keeping.cursor
 
     async def _portion(self, steps: Sequence[tuple[Listed, str]]) -> list[Kept]:
         """Fetch, keep and delete one portion; return what was kept."""
@@ -254,6 +269,20 @@ class _One:
                 self.tally.skipped.append(
                     SkippedMail(key=one.entry.key, size=one.entry.size, reason=one.entry.reason)
                 )
+        self.checking.tell(self.mailbox, self.tally)
+
+
+def opened(open_secret: Open, mailbox: MailboxDocument, source: FetchSource) -> str:
+    """Return the password; ForbiddenError unless it was sealed for all that it is used with."""
+    try:
+        secret = open_secret(source.sealed_password)
+    except RefusedError as error:
+        raise ForbiddenError(str(error)) from error
+    if wrong := mismatches(secret, mailbox):
+        raise ForbiddenError(
+            f"the stored password was given for another {', '.join(wrong)}: enter it again"
+        )
+    return secret.password
 
 
 def _origin(protocol: Protocol, source: FetchSource) -> str:

@@ -74,6 +74,12 @@ class Keeping:
                 except KnownError:
                     await self._commit([], self._advanced([one]))
 
+    async def pass_over(self, keys: Sequence[str]) -> None:
+        """Go on behind these without fetching them; not seen, so the ledger hears nothing."""
+        await self._commit(
+            [], cursors.behind(self.cursor, keys, self._protocol, writer=self._writer())
+        )
+
     async def fault(self) -> None:
         """Remember that the next message could not be had."""
         await self._commit([], cursors.faulted(self.cursor, self._writer()))
