@@ -1,6 +1,7 @@
 """Mail from a real server: a mailbox set up by API, received by hand and by the clock."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -113,3 +114,55 @@ async def test_the_clock_brings_new_mail(tmp_path, sink, server: Dovecot) -> Non
                 await api.messages(number + 1)
     finally:
         system.stop()
+
+
+async def ended(api: Api, operation: str) -> dict[str, Any]:
+    async def look() -> Any:
+        found = await api.get(f"/operations/{operation}")
+        return found if found["state"] != "running" else None
+
+    return await eventually(look, 40, what="the test")
+
+
+async def test_a_connection_is_tried_before_it_is_kept(
+    running: System, api: Api, server: Dovecot
+) -> None:
+    server.put(*(wire(letter("a@example.net", USER, f"n{n}")) for n in range(3)))
+    settings = {"name": "x", "source": source(server, "imap")}
+    begun = await api.post("/mailboxes/test", **settings)
+    found = await ended(api, begun["id"])
+    assert found["state"] == "done"
+    assert [stage["name"] for stage in found["result"]["stages"]][-1] == "count"
+    assert found["result"]["census"]["messages"] == 3
+    assert PASSWORD not in str(found)
+
+    # Looking on afterwards ends at once, with the operation.
+    async with api.lines(f"/operations/{begun['id']}/events") as lines:
+        assert "event: end" in [line async for line in lines]
+
+    made = await api.post("/mailboxes", **settings)
+    wrong = {"source": {"password": "wrong"}}
+    failed = await ended(api, (await api.post(f"/mailboxes/{made['id']}/test", **wrong))["id"])
+    assert (failed["state"], failed["result"]["stages"][-1]["name"]) == ("failed", "sign_in")
+    stored = await ended(api, (await api.post(f"/mailboxes/{made['id']}/test"))["id"])
+    assert stored["state"] == "done"
+    where = f"/api/v1/mailboxes/{made['id']}/test"
+    answer = await api.client.post(where, json={"source": {"port": 1}})
+    assert answer.status_code == 422
+    assert "enter the password again" in answer.json()["detail"]
+    assert (await api.client.get("/api/v1/operations/opr_none/events")).status_code == 404
+
+
+async def test_a_check_is_looked_on_at_while_it_runs(
+    running: System, api: Api, server: Dovecot
+) -> None:
+    server.put(
+        *(wire(letter("a@example.net", USER, f"n{n}", text="x" * 5_000)) for n in range(500))
+    )
+    made = await api.post("/mailboxes", name="x", source=source(server, "imap"))
+    async with api.lines(f"/mailboxes/{made['id']}/events") as lines:
+        await api.post(f"/mailboxes/{made['id']}/receive")
+        seen = [line async for line in lines]
+    told = [json.loads(line[6:]) for line in seen if line.startswith("data: {")]
+    assert any(one.get("found") == 500 and one.get("stored", 0) < 500 for one in told)
+    assert told[-1]["last_check"]["stored"] == 500

@@ -2,6 +2,8 @@
 
 import email.policy
 import smtplib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from typing import Any, Self
 
@@ -92,6 +94,13 @@ class Api:
         answer = await self.client.post(f"/api/v1{path}", json=body)
         assert answer.is_success, (path, answer.status_code, answer.text)
         return answer.json()
+
+    @asynccontextmanager
+    async def lines(self, path: str) -> AsyncIterator[AsyncIterator[str]]:
+        """The lines of a feed (server-sent events), once it has begun."""
+        async with self.client.stream("GET", f"/api/v1{path}") as answer:
+            assert answer.status_code == 200, (path, answer.status_code)
+            yield answer.aiter_lines()
 
     async def forum(self, name: str, address: str, *members: str) -> str:
         """Make a forum with members; its id."""

@@ -15,11 +15,14 @@ from postroom_api.http.application import build
 from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
 from postroom_api.http.render import Pages
+from postroom_api.http.trials import Trials
+from postroom_api.live import LiveFeed
 from postroom_api.nats import NatsServices
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.forums import ForumRows
 from postroom_api.postgres.log import Log
 from postroom_api.postgres.mailboxes import Mailboxes
+from postroom_api.postgres.operations import Operations
 from postroom_api.postgres.people import People
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.worker import Worker
@@ -60,7 +63,10 @@ async def start(process: Process) -> None:
     projector = Projector(worker, bus)
     desk = Desk(services, saga, Log(access), bus, process.clock)
     seal = FetcherSeal(settings.fetcher_public_key)
-    office = Office(services, Mailboxes(access), Rules(access), seal, bus, process.clock, relay)
+    mailboxes = Mailboxes(access)
+    office = Office(services, mailboxes, Rules(access), seal, bus, process.clock, relay)
+    live = LiveFeed(bus)
+    trials = Trials(services, office, mailboxes, Operations(access), seal, live, process.clock)
     people = People(access)
     version = version_of("postroom-api")
     pages = Pages(process.clock, settings.relay, version)
@@ -73,7 +79,7 @@ async def start(process: Process) -> None:
     process.on_stop(worker_database.close)
     process.on_stop(bus.close)
 
-    application = build(desk, office, people, pages, process.clock, version)
+    application = build(desk, office, trials, people, pages, process.clock, version)
     await _serve(process, uvicorn.Config(
         application,
         host=settings.http_host,
@@ -88,6 +94,7 @@ async def start(process: Process) -> None:
     process.spawn(worker_database.run(), "database worker")
     await bus.connect(process.settings, process.fail)
     process.spawn(bus.watch(), "watchdog")
+    await live.start()
     await bus.assert_streams_patiently([spec.name for spec in STREAMS])
     await _bootstrap(people, settings)
     reconciler = Reconciler(worker, saga, bus, process.clock)

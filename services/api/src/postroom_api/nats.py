@@ -22,9 +22,13 @@ class NatsServices:
 
     async def ask(self, request: Request[A]) -> A:
         """Return the answer; ServiceProblemError for a no, UnavailableError without an answer."""
+        return await self.ask_patiently(request, ANSWER_SECONDS)
+
+    async def ask_patiently(self, request: Request[A], seconds: float) -> A:
+        """As `ask`, waiting so long for the answer."""
         subject = subjects.rpc(request.service, request.verb)
         try:
-            answer: A = await self._bus.request(subject, request, request.answer, ANSWER_SECONDS)
+            answer: A = await self._bus.request(subject, request, request.answer, seconds)
         except AnsweredError as error:
             problem = decode(error.payload, Problem)
             if problem.code == "unavailable":

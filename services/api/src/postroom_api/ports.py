@@ -27,6 +27,13 @@ class Services(Protocol):
         """Return the answer; ServiceProblemError for a no, UnavailableError without an answer."""
 
 
+class PatientServices(Protocol):
+    """The other services, for questions that take their time."""
+
+    async def ask_patiently(self, request: Request[A], seconds: float) -> A:
+        """As `ask`, waiting so long for the answer."""
+
+
 class ForumConfiguration(Protocol):
     """The configuration that belongs to a forum (each step may be repeated)."""
 

@@ -24,6 +24,7 @@ class MailboxForm(msgspec.Struct):
     apop: bool = False
     interval_minutes: str = ""
     delete_after: bool = False
+    first_import_days: str = ""
     max_messages: str = ""
     max_message_kb: str = ""
     keep_days: str = ""
@@ -65,6 +66,7 @@ def to_form(mailbox: Mailbox) -> MailboxForm:
         apop=source.apop,
         interval_minutes=str(source.interval_minutes or ""),
         delete_after=source.delete_after,
+        first_import_days="" if source.first_import_days is None else str(source.first_import_days),
         max_messages=str(limits.max_messages or ""),
         max_message_kb=str(limits.max_message_kb or ""),
         keep_days=str(limits.keep_days or ""),
@@ -85,6 +87,7 @@ def settings_of(form: MailboxForm, kind: str) -> MailboxSettings:
         "apop": form.apop,
         "interval_minutes": form.interval_minutes or 0,
         "delete_after": form.delete_after,
+        "first_import_days": form.first_import_days or None,
     }
     plain = {
         "name": form.name,

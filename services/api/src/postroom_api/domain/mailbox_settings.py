@@ -48,6 +48,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     interval_minutes: Count = 0
     """0 = only by hand."""
     delete_after: bool = False
+    first_import_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] | None = None
+    """At the very first check: null = everything, 0 = only new mail, N = the last N days (IMAP)."""
     ca: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
 
 
@@ -91,6 +93,7 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     apop: bool
     interval_minutes: int
     delete_after: bool
+    first_import_days: int | None
     ca: str
 
 
@@ -151,19 +154,28 @@ def problems(settings: MailboxSettings, before: Mailbox | None) -> Iterator[tupl
         yield "/kind", "mailboxes of users come with the public pages; choose system"
     if before is not None and source.type != before.source.type:
         yield "/source/type", "the type stays as it was; make a new mailbox"
-    if source.type == "smtp":
-        return
+    if source.type != "smtp":
+        yield from _server_problems(source)
+        yield from _password_problems(source, before)
+
+
+def _server_problems(source: Source) -> Iterator[tuple[str, str]]:
     for field in ("host", "login"):
         if not getattr(source, field).strip():
             yield f"/source/{field}", f"a {source.type} mailbox needs a {field}"
     if any(c in source.host + source.login for c in "\r\n\x00") or " " in source.host.strip():
         yield "/source/host", "host and login stand on one line"
+    if source.type == "pop3" and source.first_import_days:
+        yield "/source/first_import_days", "POP3 tells no dates: choose everything or only new mail"
+
+
+def _password_problems(source: Source, before: Mailbox | None) -> Iterator[tuple[str, str]]:
     password = source.password or ""
     if SECRET_MASK in password:
         yield "/source/password", "this is a masked password, not the password"
     if any(c in password for c in "\r\n\x00"):
         yield "/source/password", "a password stands on one line"
-    if source.password is None or not password:
+    if not password:
         yield from _password_missing(source, before)
 
 

@@ -11,13 +11,14 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 
-from postroom_api.http import api, mailbox_pages, pages, rule_pages
+from postroom_api.http import api, mailbox_pages, pages, rule_pages, trial_pages
 from postroom_api.http.attempts import Attempts
 from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
 from postroom_api.http.problems import answer
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
+from postroom_api.http.trials import Trials
 from postroom_api.postgres.people import People
 from postroom_runtime.clock import Clock
 
@@ -26,7 +27,13 @@ PUBLIC = ["^/static/", "^/schema", "^/docs"]
 
 
 def build(
-    desk: Desk, office: Office, people: People, renderer: Pages, clock: Clock, version: str
+    desk: Desk,
+    office: Office,
+    trials: Trials,
+    people: People,
+    renderer: Pages,
+    clock: Clock,
+    version: str,
 ) -> Framing:
     """Return the ASGI application over what it needs."""
 
@@ -35,6 +42,9 @@ def build(
 
     async def give_office() -> Office:
         return office
+
+    async def give_trials() -> Trials:
+        return trials
 
     security: list[dict[str, list[str]]] = [{"bearer": []}]
     static = create_static_files_router(
@@ -46,11 +56,13 @@ def build(
             pages.router(),
             rule_pages.router(),
             mailbox_pages.router(),
+            trial_pages.router(),
             static,
         ],
         dependencies={
             "desk": Provide(give_desk),
             "office": Provide(give_office),
+            "trials": Provide(give_trials),
             "who": Provide(principal_of, sync_to_thread=False),
         },
         middleware=[Deadline(), DefineMiddleware(Authentication, exclude=PUBLIC)],

@@ -18,10 +18,17 @@ UNPROCESSABLE = 422
 
 
 def _form(
-    request: Req, form: MailboxForm, kind: str, box: Mailbox | None, error: str | None = None
+    request: Req,
+    form: MailboxForm,
+    kind: str,
+    box: Mailbox | None,
+    error: str | None = None,
+    *,
+    receiving: bool = False,
 ) -> Response[str]:
     status = UNPROCESSABLE if error else 200
-    return page(request, "mailbox.html", status, form=form, type=kind, box=box, error=error)
+    values = {"form": form, "type": kind, "box": box, "error": error, "receiving": receiving}
+    return page(request, "mailbox.html", status, **values)
 
 
 @get("/mailboxes", include_in_schema=False)
@@ -43,9 +50,16 @@ async def new_mailbox(request: Req, who: Who, office: Of) -> Response[Any]:
 
 
 @get("/mailboxes/{mailbox:str}", include_in_schema=False)
-async def mailbox_page(request: Req, who: Who, office: Of, mailbox: str) -> Response[str]:
+async def mailbox_page(
+    request: Req,
+    who: Who,
+    office: Of,
+    mailbox: str,
+    receiving: Annotated[bool, Parameter(query="receiving")] = False,
+) -> Response[str]:
     box = await office.mailbox(who, mailbox)
-    return _form(request, mailbox_forms.to_form(box), box.source.type, box)
+    form = mailbox_forms.to_form(box)
+    return _form(request, form, box.source.type, box, receiving=receiving)
 
 
 @post("/mailboxes/{mailbox:str}", include_in_schema=False)
@@ -75,7 +89,7 @@ async def _save(request: Req, who: Who, office: Office, box: Mailbox | None) -> 
 @post("/mailboxes/{mailbox:str}/receive", include_in_schema=False)
 async def receive_now(who: Who, office: Of, mailbox: str) -> Redirect:
     await office.receive_now(who, mailbox)
-    return Redirect(f"/mailboxes/{mailbox}", status_code=SEE_OTHER)
+    return Redirect(f"/mailboxes/{mailbox}?receiving=true", status_code=SEE_OTHER)
 
 
 @post("/mailboxes/{mailbox:str}/delete", include_in_schema=False)

@@ -27,7 +27,8 @@ LIVE_SECONDS: Final = 3.0
 TRIAL_SENDER: Final = "someone@example.org"
 
 
-def _refuse(what: str, found: Iterable[tuple[str, str]]) -> None:
+def refuse(what: str, found: Iterable[tuple[str, str]]) -> None:
+    """Answer 422 naming each field, if there is anything to name."""
     errors = [FieldError(pointer, "invalid", words) for pointer, words in found]
     if errors:
         words = "; ".join(error.detail for error in errors)
@@ -89,7 +90,7 @@ class Office:
 
     def _checked(self, settings: MailboxSettings, before: Mailbox | None) -> MailboxSettings:
         settings = complete(settings)
-        _refuse("mailbox", problems(settings, before))
+        refuse("mailbox", problems(settings, before))
         addresses = [address_of("source/addresses", one) for one in settings.source.addresses]
         source = msgspec.structs.replace(settings.source, addresses=sorted(set(addresses)))
         return msgspec.structs.replace(settings, name=one_line(settings.name), source=source)
@@ -168,7 +169,7 @@ class Office:
             if isinstance(action, PostToForum) and action.forum not in known:
                 words = f"there is no forum {action.forum!r}"
                 found.append(RuleProblem(pointer=f"/actions/{index}/forum", detail=words))
-        _refuse("rule", ((one.pointer, one.detail) for one in found))
+        refuse("rule", ((one.pointer, one.detail) for one in found))
 
     async def try_mail(self, who: Principal, mailbox: str, raw: bytes) -> Trial:
         """Return what the rules in force would say of a mail; nothing happens."""

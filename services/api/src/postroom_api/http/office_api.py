@@ -73,10 +73,15 @@ async def get_mailbox(who: Who, office: At, mailbox: str) -> Mailbox:
 @patch("/mailboxes/{mailbox:str}", operation_id="changeMailbox", summary="Change a mailbox")
 async def change_mailbox(who: Who, office: At, mailbox: str, data: dict[str, Any]) -> Mailbox:
     """Merge the patch (RFC 7396) into what is there; the password is left alone unless given."""
-    found = await office.mailbox(who, mailbox)
+    settings = patched(await office.mailbox(who, mailbox), data)
+    return await office.change_mailbox(who, mailbox, settings)
+
+
+def patched(found: Mailbox, data: dict[str, Any]) -> MailboxSettings:
+    """Return a mailbox's settings as a merge patch makes them; 422 names what does not fit."""
     merged = merge(editable(found), data)
     try:
-        settings = msgspec.convert(merged, type=MailboxSettings)
+        return msgspec.convert(merged, type=MailboxSettings)
     except msgspec.ValidationError as error:
         words, _, place = str(error).partition(" - at ")
         pointer = place.strip("`").replace("$", "").replace(".", "/")
@@ -84,7 +89,6 @@ async def change_mailbox(who: Who, office: At, mailbox: str, data: dict[str, Any
             422, "invalid", f"This mailbox cannot be saved: {error}.",
             [FieldError(pointer, "invalid", words)],
         ) from error  # fmt: skip
-    return await office.change_mailbox(who, mailbox, settings)
 
 
 @delete("/mailboxes/{mailbox:str}", operation_id="deleteMailbox", summary="Take a mailbox away")

@@ -1,7 +1,7 @@
 """Who asks, and what every answer carries.
 
 Laws: a cookie signs requests only of our own pages (Sec-Fetch-Site, Origin); a wrong credential is
-401, never an anonymous request; every request ends within REQUEST_SECONDS.
+401, never an anonymous request; every request but a feed ends within REQUEST_SECONDS.
 """
 
 import asyncio
@@ -82,7 +82,10 @@ class Deadline(ASGIMiddleware):
     """Ends every request in time; the exception handler makes a 503 of it."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Run one request."""
+        """Run one request; feeds (`opt={"feed": True}`) end by themselves."""
+        if scope["route_handler"].opt.get("feed"):
+            await next_app(scope, receive, send)
+            return
         async with asyncio.timeout(REQUEST_SECONDS):
             await next_app(scope, receive, send)
 

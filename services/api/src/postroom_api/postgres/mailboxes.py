@@ -31,6 +31,7 @@ _WRITE: Final = (
     "UPDATE config.mailbox SET name = $2, description = $3, active = $4, max_messages = $5,"
     " max_message_kb = $6, keep_days = $7, host = $8, port = $9, tls = $10, verify = $11,"
     " login = $12, apop = $13, interval_minutes = $14, delete_after = $15, ca = $16,"
+    " first_import_days = $18,"
     " sealed_password = coalesce($17, sealed_password),"
     " password_set_at = CASE WHEN $17 IS NULL THEN password_set_at ELSE now() END,"
     " version = nextval('config.version') WHERE id = $1"
@@ -55,6 +56,14 @@ class Mailboxes:
         async with self._access.principal(who) as connection:
             row = await connection.fetchrow(f"{_SELECT} WHERE m.id = $1", mailbox)
         return _mailbox(row) if row else None
+
+    async def sealed_password(self, who: Principal, mailbox: str) -> str | None:
+        """Return a stored password, sealed as it is, for the fetcher alone to open."""
+        async with self._access.principal(who) as connection:
+            found = await connection.fetchval(
+                "SELECT sealed_password FROM config.mailbox WHERE id = $1", mailbox
+            )
+        return str(found) if found else None
 
     async def add(
         self, who: Principal, mailbox: str, settings: MailboxSettings, sealed: str | None
@@ -119,6 +128,7 @@ class Mailboxes:
             source.delete_after,
             source.ca,
             sealed,
+            source.first_import_days,
         )
         await note(connection, f"mailbox {mailbox}")
         await self._set_addresses(connection, who, mailbox, source.addresses)
@@ -189,6 +199,7 @@ def _mailbox(row: Any) -> Mailbox:
         apop=row["apop"],
         interval_minutes=row["interval_minutes"],
         delete_after=row["delete_after"],
+        first_import_days=row["first_import_days"],
         ca=row["ca"],
     )
     limits = MailboxLimits(

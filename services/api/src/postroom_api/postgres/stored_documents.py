@@ -95,6 +95,7 @@ def _fetch_source(row: Any) -> documents.FetchSource:
         max_messages=row["max_messages"],
         max_message_kb=row["max_message_kb"],
         delete_after=row["delete_after"],
+        first_import_days=row["first_import_days"],
         ca=row["ca"],
     )
 

@@ -1,0 +1,58 @@
+"""The page on which one looks on while a connection is tried."""
+
+from typing import Any
+
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.response import Redirect
+
+from postroom_api.domain import mailbox_forms
+from postroom_api.domain.mailbox_forms import FormError
+from postroom_api.http.office import Office
+from postroom_api.http.pages import SEE_OTHER, Of, Req, Who, page
+from postroom_api.http.problems import ProblemError
+from postroom_api.http.trials import Trials, probe_of
+
+At = NamedDependency[Trials]
+UNPROCESSABLE = 422
+
+
+async def _begin(
+    request: Req, who: Who, trials: Trials, office: Office, mailbox: str | None
+) -> Response[Any]:
+    fields = dict(await request.form())
+    form = mailbox_forms.read(fields)
+    box = await office.mailbox(who, mailbox) if mailbox else None
+    kind = box.source.type if box else fields.get("type", "imap")
+    form.name = form.name or "-"  # not needed for a test
+    try:
+        settings = mailbox_forms.settings_of(form, kind)
+        begun = await trials.test(who, settings, mailbox)
+    except (FormError, ProblemError) as error:
+        if isinstance(error, ProblemError) and error.status != UNPROCESSABLE:
+            raise
+        raise ProblemError(UNPROCESSABLE, "invalid", str(error)) from error
+    return Redirect(f"/operations/{begun.id}", status_code=SEE_OTHER)
+
+
+@post("/mailboxes/test", include_in_schema=False)
+async def try_new(request: Req, who: Who, trials: At, office: Of) -> Response[Any]:
+    return await _begin(request, who, trials, office, None)
+
+
+@post("/mailboxes/{mailbox:str}/test", include_in_schema=False)
+async def try_changed(
+    request: Req, who: Who, trials: At, office: Of, mailbox: str
+) -> Response[Any]:
+    return await _begin(request, who, trials, office, mailbox)
+
+
+@get("/operations/{operation:str}", include_in_schema=False)
+async def operation_page(request: Req, who: Who, trials: At, operation: str) -> Response[str]:
+    found = await trials.operation(who, operation)
+    return page(request, "operation.html", operation=found, probe=probe_of(found))
+
+
+def router() -> Router:
+    """Return the pages."""
+    return Router("/", route_handlers=[try_new, try_changed, operation_page])

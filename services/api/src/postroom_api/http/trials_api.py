@@ -1,0 +1,87 @@
+"""`/api/v1`: trying a connection, operations, and looking on (server-sent events)."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.response import ServerSentEvent
+from litestar.response.sse import ServerSentEventMessage
+
+from postroom_api.domain.mailbox_settings import MailboxSettings
+from postroom_api.domain.operations import Operation
+from postroom_api.domain.values import Principal
+from postroom_api.http.office import Office
+from postroom_api.http.office_api import patched
+from postroom_api.http.trials import Trials
+
+Who = NamedDependency[Principal]
+At = NamedDependency[Trials]
+Of = NamedDependency[Office]
+FEED = {"feed": True}
+
+
+async def _messages(
+    feed: AsyncIterator[tuple[str, bytes]],
+) -> AsyncIterator[ServerSentEventMessage]:
+    async for event, data in feed:
+        yield ServerSentEventMessage(event=event, data=data.decode())
+
+
+@post(
+    "/mailboxes/test",
+    operation_id="testMailbox",
+    summary="Try a mailbox's settings before they are saved",
+    status_code=202,
+)
+async def try_settings(who: Who, trials: At, data: MailboxSettings) -> Operation:
+    """Begin a test; the outcome is the operation's result, told live on its events."""
+    return await trials.test(who, data, None)
+
+
+@post(
+    "/mailboxes/{mailbox:str}/test",
+    operation_id="testStoredMailbox",
+    summary="Try a mailbox as it is, or as a patch would make it",
+    status_code=202,
+)
+async def try_mailbox(
+    who: Who, trials: At, office: Of, mailbox: str, data: dict[str, Any] | None = None
+) -> Operation:
+    """Begin a test with the stored password, unless the patch (RFC 7396) brings another."""
+    settings = patched(await office.mailbox(who, mailbox), data or {})
+    return await trials.test(who, settings, mailbox)
+
+
+@get("/operations/{operation:str}", operation_id="getOperation", summary="How long work goes")
+async def get_operation(who: Who, trials: At, operation: str) -> Operation:
+    return await trials.operation(who, operation)
+
+
+@get(
+    "/operations/{operation:str}/events",
+    operation_id="watchOperation",
+    summary="Look on: `stage` events, at last `end`",
+    media_type="text/event-stream",
+    opt=FEED,
+)
+async def watch_operation(who: Who, trials: At, operation: str) -> ServerSentEvent:
+    await trials.operation(who, operation)
+    return ServerSentEvent(_messages(trials.look_on(who, operation)))
+
+
+@get(
+    "/mailboxes/{mailbox:str}/events",
+    operation_id="watchMailbox",
+    summary="Look on while it is checked: `progress` events, at last `end`",
+    media_type="text/event-stream",
+    opt=FEED,
+)
+async def watch_mailbox(who: Who, trials: At, office: Of, mailbox: str) -> ServerSentEvent:
+    await office.mailbox(who, mailbox)
+    return ServerSentEvent(_messages(trials.look_on_mailbox(who, mailbox)))
+
+
+HANDLERS: list[Any] = [
+    try_settings, try_mailbox, get_operation, watch_operation, watch_mailbox,
+]  # fmt: skip
