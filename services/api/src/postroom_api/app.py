@@ -14,12 +14,14 @@ from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import build
 from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
+from postroom_api.http.pace import Buckets
 from postroom_api.http.render import Pages
 from postroom_api.http.trials import Trials
 from postroom_api.live import LiveFeed
 from postroom_api.nats import NatsServices
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.forums import ForumRows
+from postroom_api.postgres.idempotency import Idempotency
 from postroom_api.postgres.log import Log
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.operations import Operations
@@ -79,7 +81,17 @@ async def start(process: Process) -> None:
     process.on_stop(worker_database.close)
     process.on_stop(bus.close)
 
-    application = build(desk, office, trials, people, pages, process.clock, version)
+    application = build(
+        desk,
+        office,
+        trials,
+        people,
+        Idempotency(access),
+        Buckets(settings.requests_a_minute),
+        pages,
+        process.clock,
+        version,
+    )
     await _serve(process, uvicorn.Config(
         application,
         host=settings.http_host,

@@ -14,11 +14,14 @@ from litestar.static_files import create_static_files_router
 from postroom_api.http import api, mailbox_pages, pages, rule_pages, trial_pages
 from postroom_api.http.attempts import Attempts
 from postroom_api.http.desk import Desk
+from postroom_api.http.idempotency import IdempotentPosts
 from postroom_api.http.office import Office
+from postroom_api.http.pace import Buckets, Pace
 from postroom_api.http.problems import answer
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.trials import Trials
+from postroom_api.postgres.idempotency import Idempotency
 from postroom_api.postgres.people import People
 from postroom_runtime.clock import Clock
 
@@ -31,6 +34,8 @@ def build(
     office: Office,
     trials: Trials,
     people: People,
+    idempotency: Idempotency,
+    buckets: Buckets,
     renderer: Pages,
     clock: Clock,
     version: str,
@@ -65,10 +70,24 @@ def build(
             "trials": Provide(give_trials),
             "who": Provide(principal_of, sync_to_thread=False),
         },
-        middleware=[Deadline(), DefineMiddleware(Authentication, exclude=PUBLIC)],
+        middleware=[
+            Deadline(),
+            DefineMiddleware(Authentication, exclude=PUBLIC),
+            Pace(),
+            IdempotentPosts(),
+        ],
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_BYTES,
-        state=State({"people": people, "clock": clock, "pages": renderer, "attempts": Attempts()}),
+        state=State(
+            {
+                "people": people,
+                "clock": clock,
+                "pages": renderer,
+                "attempts": Attempts(),
+                "buckets": buckets,
+                "idempotency": idempotency,
+            }
+        ),
         openapi_config=OpenAPIConfig(
             title="Postroom",
             version=version,

@@ -23,6 +23,7 @@ _TITLES: Final = {
     409: "In conflict with what is there",
     413: "Too large",
     422: "Not valid",
+    429: "Too many requests",
     500: "Our fault",
     503: "Not available at the moment",
 }
@@ -38,6 +39,10 @@ PROBLEMS: Final = {
     "raw_gone": "The raw mail is past its keep days, or its store was replaced.",
     "administrators_only": "Only administrators may do this.",
     "read_only": "The mailbox is shared with you for reading only.",
+    "bad_idempotency_key": "The Idempotency-Key is empty, too long, or not printable.",
+    "idempotency_mismatch": "The Idempotency-Key was used for another request within a day.",
+    "idempotency_running": "The first request with this Idempotency-Key has not ended yet.",
+    "too_many_requests": "Slow down: `RateLimit` says what is left, `Retry-After` when to go on.",
     "foreign_site": "A browser sent this request from another site.",
     "internal": "A fault of ours; the log has it under the request id in `instance`.",
     "http": "See the status code (RFC 9110).",
@@ -142,7 +147,9 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if isinstance(error, NotAuthorizedException) and page:
         return Redirect(path=f"/sign-in?next={quote(request.url.path)}", status_code=303)
     problem = _understood(error)
-    headers = {"Retry-After": str(RETRY_SECONDS)} if problem.status == 503 else {}  # noqa: PLR2004
+    headers = {"Retry-After": str(RETRY_SECONDS)} if problem.status in {429, 503} else {}
+    if pace := request.scope["state"].get("pace"):
+        headers["RateLimit-Policy"], headers["RateLimit"] = pace
     if problem.status == 401 and not page:  # noqa: PLR2004 - RFC 9110 §15.5.2
         headers["WWW-Authenticate"] = "Bearer"
     title = _TITLES.get(problem.status, "Error")

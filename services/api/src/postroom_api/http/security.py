@@ -5,6 +5,7 @@ Laws: a cookie signs requests only of our own pages (Sec-Fetch-Site, Origin); a 
 """
 
 import asyncio
+import re
 import secrets
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from postroom_api.http.problems import ProblemError
 from postroom_api.postgres.people import People
 from postroom_runtime.clock import Clock
 
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 COOKIE: Final = "postroom_session"
 REQUEST_SECONDS: Final = 5.5
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -101,7 +103,7 @@ class Framing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = secrets.token_hex(8)
+        request_id = _given_id(scope) or secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         path = scope["path"]
 
@@ -120,6 +122,14 @@ class Framing:
             await send(message)
 
         await self._app(scope, receive, send_framed)
+
+
+def _given_id(scope: Any) -> str | None:
+    """Return the asker's own X-Request-Id, if it can be written into a log."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value.decode("ascii"))
+    return None
 
 
 def principal_of(request: Request[Principal, Any, Any]) -> Principal:

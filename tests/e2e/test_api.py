@@ -1,0 +1,75 @@
+"""How the API behaves whatever is asked (INTERFACES §3)."""
+
+import asyncio
+
+import httpx
+
+from support.client import Api
+from support.system import System
+
+
+async def test_a_repeated_creation_creates_once(running: System, api: Api) -> None:
+    body = {"name": "Support", "source": {"type": "smtp", "addresses": ["s@example.org"]}}
+    key = {"Idempotency-Key": "one"}
+    first = await api.client.post("/api/v1/mailboxes", json=body, headers=key)
+    again = await api.client.post("/api/v1/mailboxes", json=body, headers=key)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert len((await api.get("/mailboxes"))["data"]) == 1
+
+    other = await api.client.post("/api/v1/mailboxes", json={**body, "name": "x"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    bad = await api.client.post(
+        "/api/v1/mailboxes", json=body, headers={"Idempotency-Key": "x" * 256}
+    )
+    assert (bad.status_code, bad.json()["code"]) == (400, "bad_idempotency_key")
+
+    # A refusal is an answer too; and ten at once make one.
+    wrong = {"Idempotency-Key": "two"}
+    refused = [
+        await api.client.post("/api/v1/mailboxes", json={"name": ""}, headers=wrong)
+        for _ in range(2)
+    ]
+    assert [one.status_code for one in refused] == [422, 422]
+    assert refused[1].headers["idempotency-replayed"] == "true"
+    many = {"Idempotency-Key": "three"}
+    body["source"]["addresses"] = ["t@example.org"]  # type: ignore[index]  # a test's own words
+    answers = await asyncio.gather(
+        *(api.client.post("/api/v1/mailboxes", json=body, headers=many) for _ in range(10))
+    )
+    assert {one.status_code for one in answers} <= {201, 409}
+    assert len({one.json()["id"] for one in answers if one.status_code == 201}) == 1
+
+
+async def test_every_answer_carries_its_id_and_pace(running: System, api: Api) -> None:
+    answer = await api.client.get("/api/v1/mailboxes", headers={"X-Request-Id": "mine-1"})
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert answer.headers["ratelimit-policy"] == '"default";q=12000;w=60'
+    assert answer.headers["ratelimit"].startswith('"default";r=')
+    forged = await api.client.get("/api/v1/mailboxes", headers={"X-Request-Id": "a b"})
+    assert forged.headers["x-request-id"] != "a b"
+    missing = await api.client.get("/api/v1/mailboxes/none", headers={"X-Request-Id": "mine-2"})
+    assert missing.json()["instance"] == "mine-2"
+    problem = await api.client.get(missing.json()["type"])
+    assert problem.status_code == 200
+
+
+async def test_too_many_requests_are_told_when_to_come_again(tmp_path) -> None:
+    system = System(tmp_path, {"POSTROOM_HTTP_REQUESTS": "60"})
+    system.start()
+    try:
+        await system.wait_ready()
+        async with Api(system) as api:
+            answers = [await api.client.get("/api/v1/rules") for _ in range(80)]
+            late = answers[-1]
+            assert answers[0].status_code == 200
+            assert (late.status_code, late.json()["code"]) == (429, "too_many_requests")
+            assert int(late.headers["retry-after"]) > 0
+            assert late.headers["ratelimit"].startswith('"default";r=0;')
+            async with httpx.AsyncClient(base_url=system.base_url) as stranger:
+                assert (await stranger.get("/sign-in")).status_code == 200
+    finally:
+        system.stop()
