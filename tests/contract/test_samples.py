@@ -5,7 +5,17 @@ from typing import get_args
 
 import pytest
 
-from postroom_contract import codec, commands, documents, events, forum, probing, ruling, schema
+from postroom_contract import (
+    beats,
+    codec,
+    commands,
+    documents,
+    events,
+    forum,
+    probing,
+    ruling,
+    schema,
+)
 from postroom_contract.mail import Envelope
 from postroom_contract.work import PollJob
 
@@ -31,6 +41,7 @@ def kinds() -> dict[str, type]:
         "progress": commands.Progress,
         "work.poll": PollJob,
         "dead.set_aside": commands.SetAside,
+        "beat": beats.Beat,
     }
     found |= {f"live.{one.__struct_config__.tag}": one for one in get_args(probing.Live)}
     return found

@@ -9,6 +9,7 @@ import pytest
 from support import dovecot
 from support.client import Api, letter, wire
 from support.dovecot import PASSWORD, USER, Dovecot
+from support.sink import Sink
 from support.system import System
 from support.waiting import eventually
 
@@ -166,3 +167,43 @@ async def test_a_check_is_looked_on_at_while_it_runs(
     told = [json.loads(line[6:]) for line in seen if line.startswith("data: {")]
     assert any(one.get("found") == 500 and one.get("stored", 0) < 500 for one in told)
     assert told[-1]["last_check"]["stored"] == 500
+
+
+async def test_trouble_is_told_once_by_mail_and_on_the_overview(
+    running: System, api: Api, server: Dovecot, sink: Sink
+) -> None:
+    made = await api.post("/mailboxes", name="Office", source=source(server, "imap", password="no"))
+    for _ in range(2):
+        assert (await check(api, made["id"]))["state"] == "auth_failed"
+    (mail,) = await eventually(lambda: sink.received, 30, what="the notice")
+    assert mail.mail_from == ""
+    assert mail.rcpt_tos == (running.admin_email,)
+    assert b"Subject: Mailbox Office does not get its mail" in mail.raw
+    assert b"Auto-Submitted: auto-generated" in mail.raw
+    (box,) = (await api.get("/overview"))["troubled"]
+    assert (box["name"], box["state"]) == ("Office", "auth_failed")
+    await api.client.patch(
+        f"/api/v1/mailboxes/{made['id']}", json={"source": {"password": PASSWORD}}
+    )
+    assert (await check(api, made["id"]))["state"] == "idle"
+    await eventually(lambda: len(sink.received) == 2, 30, what="the notice that it is over")
+    assert b"Subject: Mailbox Office works again" in sink.received[1].raw
+    assert (await api.get("/overview"))["troubled"] == []
+
+
+async def test_the_system_page_knows_every_part(running: System, api: Api) -> None:
+    async def all_there() -> Any:
+        system = await api.get("/system")
+        found = {one["service"]: one for one in system["processes"]}
+        assert len(found) == 5
+        assert {one["state"] for one in found.values()} == {"ready"}
+        return system, found
+
+    system, found = await eventually(all_there, 20, what="five services said that they are ready")
+    assert system["database"].startswith("18.")
+    assert {one["name"] for one in system["streams"]} >= {"INTAKE_0", "EVENTS", "WORK"}
+    settings = {one["name"]: one for one in found["smtp"]["settings"]}
+    assert settings["POSTROOM_SMTP_PORT"]["value"] == str(running.smtp_port)
+    said = json.dumps(system)
+    assert running.admin_token not in said
+    assert running.admin_password not in said

@@ -58,6 +58,9 @@ async def test_a_walk_from_signing_in_to_a_discussion(
         await page.get_by_label("E-mail address").fill(running.admin_email)
         await page.get_by_label("Password").fill(running.admin_password)
         await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        await pictures.take(page, "overview-first")
+        await page.get_by_role("link", name="Open a forum").click()
         await expect(page.get_by_role("heading", name="Forums")).to_be_visible()
         await pictures.take(page, "forums-empty")
 
@@ -116,7 +119,19 @@ async def test_a_walk_from_signing_in_to_a_discussion(
         await page.get_by_role("link", name="When do the tomatoes go out?", exact=True).click()
         await expect(page.get_by_text("posted to forum")).to_be_visible()
         await pictures.take(page, "message")
+        await page.goto(f"{running.base_url}/mailboxes/new?type=imap")
+        await page.get_by_role("textbox", name="Server").fill("imap.invalid")
+        await page.get_by_role("textbox", name="Login").fill("anna")
+        await page.get_by_label("Password").fill("secret")
+        async with page.expect_popup() as popup:
+            await page.get_by_role("button", name="Test connection").click()
+        test = await popup.value
+        await expect(test.get_by_text("no such server")).to_be_visible()
+        await pictures.take(test, "connection-test")
+        await test.close()
         for name, path, heading in (
+            ("overview", "/", "Overview"),
+            ("system", "/system", "System"),
             ("rules", "/rules", "Rules"),
             ("rule-new", "/rules/new", "New rule"),
             ("rules-try", "/rules-try", "Try the rules on a mail"),
@@ -183,6 +198,7 @@ async def test_a_page_works_without_scripts_and_forms_keep_what_was_typed(
         await page.get_by_label("Password").fill(running.admin_password)
         await page.get_by_role("button", name="Sign in").click()
         assert page.url.startswith(running.base_url), "never to another site"
+        await page.goto(f"{running.base_url}/forums")
         await page.get_by_label("Name", exact=True).fill("Second")
         await page.get_by_label("E-mail address").fill(GARDEN)
         await page.get_by_role("button", name="Make forum").click()

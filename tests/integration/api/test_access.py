@@ -20,7 +20,7 @@ from support.servers import Database as Made
 
 TABLES = [
     "account", "person", "session", "token", "domain", "mailbox", "address", "rule", "ruleset",
-    "forum", "message", "delivery", "set_aside", "mailbox_check", "mailbox_share", "audit", "operation", "idempotency",
+    "forum", "message", "delivery", "set_aside", "mailbox_check", "mailbox_share", "audit", "operation", "idempotency", "notice",
 ]  # fmt: skip
 OTHER = "acc_other"
 

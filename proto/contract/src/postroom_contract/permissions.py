@@ -67,6 +67,9 @@ _PUBLISHES: Final = {
         # Retention is the api's hourly job: decided mail past its days, commands already done.
         *(f"$JS.API.STREAM.PURGE.{name}" for name in _INTAKE_NAMES),
         *(f"$JS.API.CONSUMER.INFO.{name}.*" for name in _INTAKE_NAMES),
+        # Notices to owners and administrators go out like any mail.
+        f"{ROOT}.outbox.>",
+        f"{ROOT}.command.*.smtp.deliver.*",
         "$JS.API.STREAM.PURGE.COMMANDS",
         "$JS.API.CONSUMER.INFO.COMMANDS.*",
     ),
@@ -81,7 +84,7 @@ _LOOKS_UP: Final = {
 }
 _ANSWERS: Final = ("forum-bridge", "rules", "fetcher")
 _HEARS: Final = {
-    "api": (f"{ROOT}.live.*.*",),
+    "api": (f"{ROOT}.live.*.*", f"{ROOT}.beat.*"),
     **{service: (f"{ROOT}.rpc.{service}.*",) for service in _ANSWERS},
 }
 
@@ -101,6 +104,7 @@ def _publish(service: str) -> tuple[str, ...]:
     subjects = list(_PUBLISHES[service])
     subjects.extend(f"{ROOT}.event.*.*.{name}.*" for name in _EVENTS_OF.get(service, ()))
     subjects.append(f"{ROOT}.dead.*.{service}")
+    subjects.append(f"{ROOT}.beat.{service}")
     subjects.extend(f"{ROOT}.hint.{spec.name}" for spec in STREAMS if spec.followed)
     subjects.extend(f"$JS.API.STREAM.INFO.{spec.name}" for spec in STREAMS)
     for name in (*_LOOKS_UP[service], "DEAD"):

@@ -9,7 +9,7 @@ from typing import get_args
 
 import msgspec
 
-from postroom_contract import commands, documents, events, forum, probing, ruling
+from postroom_contract import beats, commands, documents, events, forum, probing, ruling
 from postroom_contract.mail import Envelope
 from postroom_contract.work import PollJob
 
@@ -39,6 +39,7 @@ def schemas() -> dict[str, bytes]:
     kinds["progress"] = commands.Progress
     kinds["work.poll"] = PollJob
     kinds["dead.set_aside"] = commands.SetAside
+    kinds["beat"] = beats.Beat
     for progress in get_args(probing.Live):
         kinds[f"live.{progress.__struct_config__.tag}"] = progress
     return {

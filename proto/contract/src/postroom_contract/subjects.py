@@ -89,6 +89,11 @@ def live(account: str, about: str) -> str:
     return f"{ROOT}.live.{_token(account)}.{_token(about)}"
 
 
+def beat(service: str) -> str:
+    """Return the core subject of a process's signs of life; `*` for all."""
+    return f"{ROOT}.beat.{service if service == '*' else _token(service)}"
+
+
 def config(key: str) -> str:
     """Return the subject behind a key of the configuration bucket."""
     return f"{CONFIG_SUBJECT}.{key}"

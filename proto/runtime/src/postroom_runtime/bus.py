@@ -118,6 +118,14 @@ class Bus:
         self._on_reconnect.append(callback)
 
     @property
+    def server_version(self) -> str | None:
+        """Return the broker's version, or None while it cannot be reached."""
+        if not self.client.is_connected:
+            return None
+        found = self.client.connected_server_version
+        return f"{found.major}.{found.minor}.{found.patch}"
+
+    @property
     def trouble(self) -> str | None:
         """Return why the broker cannot be used now, or None."""
         if not self.client.is_connected:

@@ -1,11 +1,17 @@
 """Settings from `POSTROOM_*` variables, and `POSTROOM_*_FILE` for secrets."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
+from postroom_contract.beats import SettingInForce
 from postroom_runtime.errors import OperatorError
 
 PREFIX = "POSTROOM_"
+_SECRET = re.compile(r"PASSWORD|TOKEN|SECRET|_KEYS?\b|_URL\b|KEYS?$")
+"""URLs of databases have passwords in them."""
+Origin = Literal["environment", "file", "default"]
 
 
 class Settings:
@@ -13,6 +19,19 @@ class Settings:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._read: dict[str, SettingInForce] = {}
+
+    def in_force(self) -> tuple[SettingInForce, ...]:
+        """Return what was read so far, with where it came from; of secrets only that they are set.
+
+        A setting that is read for itself and not set has the value "not set".
+        """
+        return tuple(self._read[name] for name in sorted(self._read))
+
+    def _note(self, name: str, value: str | None, origin: Origin) -> None:
+        shown = "not set" if value is None else "•" if _SECRET.search(name) else value
+        variable = PREFIX + name
+        self._read[variable] = SettingInForce(name=variable, value=shown, origin=origin)
 
     def optional(self, name: str) -> str | None:
         """Return the value of POSTROOM_<name>, or of the file that POSTROOM_<name>_FILE names."""
@@ -23,9 +42,12 @@ class Settings:
             raise OperatorError(f"set {variable} or {variable}_FILE, not both")
         if path:
             try:
-                return Path(path).read_text(encoding="utf-8").strip()
+                value = Path(path).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise OperatorError(f"{variable}_FILE={path}: {error.strerror}") from error
+            self._note(name, value, "file")
+            return value
+        self._note(name, value or None, "environment" if value else "default")
         return value or None
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -34,6 +56,7 @@ class Settings:
         if value is None:
             if default is None:
                 raise OperatorError(f"{PREFIX}{name} (or {PREFIX}{name}_FILE) must be set")
+            self._note(name, default, "default")
             return default
         return value
 
@@ -53,6 +76,7 @@ class Settings:
         """Return a number within `low` and `high`."""
         text = self.optional(name)
         if text is None:
+            self._note(name, f"{default:g}", "default")
             return default
         try:
             value = int(text) if whole else float(text)

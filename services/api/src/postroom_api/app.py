@@ -16,15 +16,19 @@ from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
 from postroom_api.http.pace import Buckets
 from postroom_api.http.render import Pages
+from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
 from postroom_api.live import LiveFeed
 from postroom_api.nats import NatsServices
+from postroom_api.notifier import Notifier
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.forums import ForumRows
 from postroom_api.postgres.idempotency import Idempotency
 from postroom_api.postgres.log import Log
 from postroom_api.postgres.mailboxes import Mailboxes
+from postroom_api.postgres.notices import Notices
 from postroom_api.postgres.operations import Operations
+from postroom_api.postgres.overview import Overviews
 from postroom_api.postgres.people import People
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.worker import Worker
@@ -33,7 +37,9 @@ from postroom_api.reconciler import Reconciler
 from postroom_api.relay import ConfigurationRelay
 from postroom_api.retention import Retention
 from postroom_api.sealing import FetcherSeal
+from postroom_api.vitals import Vitals
 from postroom_contract.streams import STREAMS
+from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.errors import OperatorError, UnavailableError
 from postroom_runtime.postgres import Database
@@ -67,7 +73,10 @@ async def start(process: Process) -> None:
     seal = FetcherSeal(settings.fetcher_public_key)
     mailboxes = Mailboxes(access)
     office = Office(services, mailboxes, Rules(access), seal, bus, process.clock, relay)
-    live = LiveFeed(bus)
+    live, vitals = LiveFeed(bus), Vitals(bus)
+    system = SystemDesk(
+        Overviews(access), vitals, bus, process.clock, relay=settings.relay is not None
+    )
     trials = Trials(services, office, mailboxes, Operations(access), seal, live, process.clock)
     people = People(access)
     version = version_of("postroom-api")
@@ -85,6 +94,7 @@ async def start(process: Process) -> None:
         desk,
         office,
         trials,
+        system,
         people,
         Idempotency(access),
         Buckets(settings.requests_a_minute),
@@ -106,13 +116,17 @@ async def start(process: Process) -> None:
     process.spawn(worker_database.run(), "database worker")
     await bus.connect(process.settings, process.fail)
     process.spawn(bus.watch(), "watchdog")
+    process.spawn(shine(process, bus), "beacon")
     await live.start()
+    await vitals.start()
     await bus.assert_streams_patiently([spec.name for spec in STREAMS])
     await _bootstrap(people, settings)
     reconciler = Reconciler(worker, saga, bus, process.clock)
     process.spawn(relay.run(), "relay")
     process.spawn(projector.run(), "projector")
     process.spawn(reconciler.run(), "reconciler")
+    notifier = Notifier(Notices(worker_database), bus, process.clock, settings.base_url)
+    process.spawn(notifier.run(), "notices")
     process.spawn(Retention(worker, bus, process.clock).run(), "retention")
 
 

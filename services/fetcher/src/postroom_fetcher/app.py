@@ -14,6 +14,7 @@ from postroom_fetcher.nats import NatsIntake, NatsLive, NatsWork
 from postroom_fetcher.postgres import PostgresSeen
 from postroom_fetcher.servers import MailServers
 from postroom_runtime.answering import answered
+from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.consume import Consumer
@@ -61,6 +62,7 @@ async def start(process: Process) -> None:
     process.spawn(database.run(), "database")
     await bus.connect(process.settings, process.fail)
     process.spawn(bus.watch(), "watchdog")
+    process.spawn(shine(process, bus), "beacon")
     await bus.assert_streams_patiently(STREAMS)
 
     def changed(key: str) -> None:

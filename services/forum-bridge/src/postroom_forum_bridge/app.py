@@ -16,6 +16,7 @@ from postroom_forum_bridge.postgres.letters import PostgresFanouts
 from postroom_forum_bridge.postgres.lists import PostgresLists
 from postroom_forum_bridge.postgres.members import PostgresMembers
 from postroom_mail.values import Mail
+from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.consume import Consumer, original_of
 from postroom_runtime.outbox import Relay
@@ -54,6 +55,7 @@ async def start(process: Process) -> None:
     process.spawn(working.run(), "database for work")
     await bus.connect(process.settings, process.fail)
     process.spawn(bus.watch(), "watchdog")
+    process.spawn(shine(process, bus), "beacon")
     await bus.assert_streams_patiently(STREAMS)
     await serve(bus, _questions(process, bus, asked, settings, relay).answer)
     process.on_stop(bus.stop_serving)

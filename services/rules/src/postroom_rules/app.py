@@ -9,6 +9,7 @@ from postroom_rules.handlers import SortMail
 from postroom_rules.nats import NatsDecisions
 from postroom_rules.questions import Questions
 from postroom_rules.rulesets import ConfiguredRulesets
+from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.consume import Consumer, Delivered, original_of
@@ -42,6 +43,7 @@ async def start(process: Process) -> None:
     process.on_stop(bus.close)
     await bus.connect(process.settings, process.fail)
     process.spawn(bus.watch(), "watchdog")
+    process.spawn(shine(process, bus), "beacon")
     await bus.assert_streams_patiently(STREAMS)
     process.spawn(configuration.run(), "configuration")
     await Questions(sort).serve(bus)

@@ -11,6 +11,7 @@ import structlog
 from postroom_contract import streams
 from postroom_contract.codec import decode
 from postroom_contract.commands import DeliverChunk, ForwardMail, Redo
+from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.consume import Consumer, Delivered, Handler, original_of
@@ -83,6 +84,7 @@ async def _with_broker(
     process.spawn(configuration.run(), "configuration")
     process.spawn(consumer.run(), "deliveries")
     process.spawn(bus.watch(), "watchdog")
+    process.spawn(shine(process, bus), "beacon")
 
 
 def on_command(bus: Bus, delivering: Delivering) -> Handler:

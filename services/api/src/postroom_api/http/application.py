@@ -11,7 +11,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 
-from postroom_api.http import api, mailbox_pages, pages, rule_pages, trial_pages
+from postroom_api.http import api, mailbox_pages, pages, rule_pages, system_pages, trial_pages
 from postroom_api.http.attempts import Attempts
 from postroom_api.http.desk import Desk
 from postroom_api.http.idempotency import IdempotentPosts
@@ -20,6 +20,7 @@ from postroom_api.http.pace import Buckets, Pace
 from postroom_api.http.problems import answer
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
+from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
 from postroom_api.postgres.idempotency import Idempotency
 from postroom_api.postgres.people import People
@@ -33,6 +34,7 @@ def build(
     desk: Desk,
     office: Office,
     trials: Trials,
+    system: SystemDesk,
     people: People,
     idempotency: Idempotency,
     buckets: Buckets,
@@ -51,6 +53,9 @@ def build(
     async def give_trials() -> Trials:
         return trials
 
+    async def give_system() -> SystemDesk:
+        return system
+
     security: list[dict[str, list[str]]] = [{"bearer": []}]
     static = create_static_files_router(
         path="/static", directories=[str(files("postroom_api") / "static")], include_in_schema=False
@@ -62,12 +67,14 @@ def build(
             rule_pages.router(),
             mailbox_pages.router(),
             trial_pages.router(),
+            system_pages.router(),
             static,
         ],
         dependencies={
             "desk": Provide(give_desk),
             "office": Provide(give_office),
             "trials": Provide(give_trials),
+            "system": Provide(give_system),
             "who": Provide(principal_of, sync_to_thread=False),
         },
         middleware=[

@@ -85,11 +85,6 @@ def _local(path: str) -> str:
     return path if safe else "/"
 
 
-@get("/", include_in_schema=False)
-async def home() -> Redirect:
-    return Redirect("/forums", status_code=SEE_OTHER)
-
-
 @get("/sign-in", exclude_from_auth=True, include_in_schema=False)
 async def sign_in_page(
     request: Req, next_path: Annotated[str, Parameter(query="next")] = "/"
@@ -339,7 +334,7 @@ async def unsubscribe(request: Req, desk: At, token: str) -> Response[str]:
 def router() -> Router:
     """Return the pages."""
     handlers: list[Any] = [
-        home, sign_in_page, sign_in, sign_out, forums_page, create_forum, forum_page, members_page,
+        sign_in_page, sign_in, sign_out, forums_page, create_forum, forum_page, members_page,
         add_member, new_topic_page, new_topic, topic_page, reply, messages_page, restore_message,
         message_page,
         raw_message, outbox_page, copy_page, set_aside_page, redo, docs_page, problem_page,

@@ -32,11 +32,11 @@ def ago(now: datetime, moment: datetime) -> str:
 def size(count: int) -> str:
     """Return bytes for people: `14 KB`."""
     value = float(count)
-    for unit in ("B", "KB", "MB"):
-        if value < 1000 or unit == "MB":  # noqa: PLR2004 - SI
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+    for unit in ("B", "KB", "MB", "GB"):
+        if value < 1000 or unit == "GB":  # noqa: PLR2004 - SI
+            break
         value /= 1000
-    return f"{value:.1f} MB"
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def linked(sentence: str) -> Markup:

@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from postroom_api.postgres import stored_documents
+from postroom_api.postgres.checks import write_check
 from postroom_api.postgres.stored_documents import Document
 from postroom_contract.commands import SetAside
 from postroom_contract.events import (
@@ -213,7 +214,7 @@ async def _write_event(connection: Connection, found: Found, event: Event) -> No
     elif isinstance(event, DeliveryReported):
         await _write_deliveries(connection, event)
     elif isinstance(event, MailboxChecked):
-        await _write_check(connection, event)
+        await write_check(connection, event)
 
 
 async def _write_mail(connection: Connection, found: Found, event: MailSorted) -> None:
@@ -244,27 +245,6 @@ async def _write_mail(connection: Connection, found: Found, event: MailSorted) -
         [_text(tag) for tag in event.decision.tags],
         event.decision.read,
         event.time if event.decision.deleted else None,
-    )
-
-
-async def _write_check(connection: Connection, event: MailboxChecked) -> None:
-    await connection.execute(
-        "INSERT INTO config.mailbox_check (mailbox, account, state, error, checked_at,"
-        " next_check_at, found, stored, skipped) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-        " ON CONFLICT (mailbox) DO UPDATE SET state = excluded.state, error = excluded.error,"
-        " checked_at = excluded.checked_at, next_check_at = excluded.next_check_at,"
-        " found = excluded.found, stored = mailbox_check.stored + excluded.stored,"
-        " skipped = (SELECT coalesce(jsonb_agg(one), '[]') FROM (SELECT one FROM"
-        " jsonb_array_elements(excluded.skipped || mailbox_check.skipped) one LIMIT 200) newest)",
-        event.about,
-        event.account,
-        event.state,
-        _text(event.error) if event.error else None,
-        event.time,
-        event.next_check_at,
-        event.found,
-        event.stored,
-        msgspec.json.encode(event.skipped).decode().replace("\\u0000", ""),
     )
 
 

@@ -4,9 +4,6 @@ Law: its envelope sender is null, so that no failure of a forward can come back 
 forwarded again; the header of FORWARDED_HEADER keeps two systems from playing ball with it.
 """
 
-import hashlib
-from typing import Final
-
 from postroom_contract import commands, subjects
 from postroom_contract.codec import ENVELOPE_HEADER, encode, envelope_from_header
 from postroom_contract.commands import DeliverChunk, ForwardMail, OutboxMail, Recipient, Template
@@ -18,9 +15,6 @@ from postroom_mail.robot import FORWARDED_HEADER
 from postroom_runtime.errors import RefusedError
 from postroom_runtime.messages import Publication
 from postroom_smtp.ports import Broker
-
-_SERIAL_BASE: Final = 1 << 52
-"""Serials of forwards lie above those that any owner counts up to, and are exact in JSON."""
 
 
 class Forwarding:
@@ -63,8 +57,6 @@ class Forwarding:
 
 def _chunk(command: ForwardMail, outbox: str, address: str, domain: str) -> DeliverChunk:
     chunk = derived_id("chk", command.id)
-    digest = hashlib.sha256(chunk.encode()).digest()
-    serial = _SERIAL_BASE | int.from_bytes(digest[:8], "big") >> 12
     return DeliverChunk(
         id=derived_id("cmd", chunk, "1"),
         account=command.account,
@@ -76,5 +68,7 @@ def _chunk(command: ForwardMail, outbox: str, address: str, domain: str) -> Deli
         outbox=outbox,
         domain=domain,
         attempt=1,
-        recipients=(Recipient(serial=serial, address=address, sender="", places={}),),
+        recipients=(
+            Recipient(serial=commands.lone_serial(chunk), address=address, sender="", places={}),
+        ),
     )

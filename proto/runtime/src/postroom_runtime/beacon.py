@@ -1,0 +1,33 @@
+"""A process's sign of life for the System page; whoever misses one waits for the next."""
+
+import asyncio
+import os
+import socket
+from importlib.metadata import version
+from typing import Final
+
+from postroom_contract import subjects
+from postroom_contract.beats import Beat
+from postroom_contract.codec import encode
+from postroom_runtime.bus import Bus
+from postroom_runtime.process import Process
+
+SECONDS: Final = 5.0
+
+
+async def shine(process: Process, bus: Bus) -> None:
+    """Say every few seconds what this process is and how it is."""
+    started = process.clock.now()
+    instance = f"{socket.gethostname()} {os.getpid()}"
+    release = version(f"postroom-{process.name}")
+    while True:
+        beat = Beat(
+            service=process.name,
+            instance=instance,
+            version=release,
+            started_at=started,
+            reasons=process.health.reasons(),
+            settings=process.settings.in_force(),
+        )
+        bus.mention(subjects.beat(process.name), encode(beat))
+        await asyncio.sleep(SECONDS)

@@ -1,0 +1,33 @@
+"""The overview, and the System page."""
+
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+
+from postroom_api.domain.notices import ADVICE
+from postroom_api.http.pages import Req, Who, page
+from postroom_api.http.system import SystemDesk
+
+At = NamedDependency[SystemDesk]
+
+
+@get("/", include_in_schema=False)
+async def overview_page(request: Req, who: Who, system: At) -> Response[str]:
+    seen = await system.overview(who)
+    return page(
+        request,
+        "overview.html",
+        seen=seen,
+        checklist=system.checklist(seen),
+        advice=ADVICE,
+        most=max(1, *seen.mails_by_hour),
+    )
+
+
+@get("/system", include_in_schema=False)
+async def system_page(request: Req, who: Who, system: At) -> Response[str]:
+    return page(request, "system.html", system=await system.system(who))
+
+
+def router() -> Router:
+    """Return the pages."""
+    return Router("/", route_handlers=[overview_page, system_page])
