@@ -1,6 +1,7 @@
 """How the API behaves whatever is asked (INTERFACES §3)."""
 
 import asyncio
+import json
 
 import httpx
 
@@ -73,3 +74,16 @@ async def test_too_many_requests_are_told_when_to_come_again(tmp_path) -> None:
                 assert (await stranger.get("/sign-in")).status_code == 200
     finally:
         system.stop()
+
+
+async def test_whole_lists_come_as_lines(running: System, api: Api) -> None:
+    for number in range(3):
+        source = {"type": "smtp", "addresses": [f"s{number}@example.org"]}
+        await api.post("/mailboxes", name=f"S{number}", source=source)
+    answer = await api.client.get("/api/v1/export/mailboxes")
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+    rows = [json.loads(line) for line in answer.text.splitlines()]
+    assert rows == (await api.get("/mailboxes"))["data"]
+    assert (await api.client.get("/api/v1/export/messages")).text == ""
+    unknown = await api.client.get("/api/v1/export/passwords")
+    assert unknown.status_code in {400, 404, 422}

@@ -1,0 +1,62 @@
+"""`/api/v1/export`: whole lists as NDJSON, a row a line, however many there are."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.response import Stream
+
+from postroom_api.domain.values import Principal
+from postroom_api.http.desk import Desk
+from postroom_api.http.office import Office
+
+Who = NamedDependency[Principal]
+At = NamedDependency[Desk]
+Of = NamedDependency[Office]
+What = Literal["messages", "deliveries", "mailboxes", "rules"]
+PAGE = 200
+
+
+async def _pages(who: Principal, desk: Desk, what: What) -> AsyncIterator[list[Any]]:
+    cursor: str | None = None
+    while True:
+        page: Any = (
+            await desk.messages(who, cursor, PAGE)
+            if what == "messages"
+            else await desk.deliveries(who, cursor, PAGE)
+        )
+        yield page.data
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+async def _lines(who: Principal, desk: Desk, office: Office, what: What) -> AsyncIterator[bytes]:
+    if what == "mailboxes":
+        yield _joined(await office.mailboxes(who))
+    elif what == "rules":
+        yield _joined(await office.rules(who))
+    else:
+        async for rows in _pages(who, desk, what):
+            yield _joined(rows)
+
+
+def _joined(rows: list[Any]) -> bytes:
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+
+
+@get(
+    "/export/{what:str}",
+    operation_id="export",
+    summary="A whole list as NDJSON",
+    media_type="application/x-ndjson",
+    opt={"feed": True},
+)
+async def export(who: Who, desk: At, office: Of, what: What) -> Stream:
+    """Every row the asker may see, newest first, without pages. Cut off: ask again."""
+    return Stream(_lines(who, desk, office, what), media_type="application/x-ndjson")
+
+
+HANDLERS: list[Any] = [export]
