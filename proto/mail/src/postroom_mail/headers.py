@@ -76,8 +76,11 @@ def split_head(raw: bytes) -> Head:
 
 def _lines(raw: bytes) -> tuple[list[bytes], int, list[str]]:
     """Return the lines of the header block, the offset behind it, and defects."""
-    ends = [end + 4 for blank in _BLANK if (end := raw.find(blank, 0, MAX_BLOCK)) >= 0]
-    region = raw[: min([*ends, MAX_BLOCK])]
+    end = MAX_BLOCK
+    for blank in _BLANK:  # each looks only before the one found: a long body costs nothing
+        at = raw.find(blank, 0, end)
+        end = at + 4 if at >= 0 else end
+    region = raw[:end]
     lines: list[bytes] = []
     position = 0
     for line in region.splitlines(keepends=True):
