@@ -198,7 +198,7 @@ class _One:
         waiting = [int(key) - 1 for key in cursor.to_delete] if self.protocol == "imap" else []
         present = await self.session.listing(min([cursor.uid, *waiting]))
         keys = [one.key for one in present]
-        if cursor is not before:
+        if cursor is not before and before.serial:
             self._log.info("messages are numbered anew; known contents are not stored again")
             cursor = cursors.moved(cursor, keys, self.protocol)
         self.keeping.cursor = cursor = cursors.listed(cursor, keys, self.protocol)
