@@ -32,6 +32,9 @@ def inbox_prefix(user: str) -> str:
 
 _INTAKE_NAMES: Final = tuple(spec.name for spec in INTAKE)
 
+_HOLD_ACCOUNTS: Final = ("EVENTS", "OUTBOX", "WORK", "DEAD")
+"""Besides INTAKE and COMMANDS: the streams whose subjects name an account."""
+
 _EVENTS_OF: Final = {
     "rules": ("mail.sorted",),
     "forum-bridge": ("post.created", "member.joined", "member.left"),
@@ -61,7 +64,8 @@ _PUBLISHES: Final = {
         # Retention is the api's hourly job: decided mail past its days, commands already done.
         *(f"$JS.API.STREAM.PURGE.{name}" for name in _INTAKE_NAMES),
         *(f"$JS.API.CONSUMER.INFO.{name}.*" for name in _INTAKE_NAMES),
-        "$JS.API.STREAM.PURGE.COMMANDS",
+        # … and the removal of an account takes all that lies under its subjects.
+        *(f"$JS.API.STREAM.PURGE.{name}" for name in ("COMMANDS", *_HOLD_ACCOUNTS)),
         "$JS.API.CONSUMER.INFO.COMMANDS.*",
     ),
     "forum-bridge": (f"{ROOT}.outbox.>", f"{ROOT}.command.*.smtp.deliver.*"),
