@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version as version_of
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -13,23 +14,38 @@ from postroom_api import config
 from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import build
 from postroom_api.http.desk import Desk
+from postroom_api.http.door import Door
 from postroom_api.http.office import Office
+from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.render import Pages
+from postroom_api.http.second_factors import SecondFactors
+from postroom_api.http.staff import Staff
 from postroom_api.nats import NatsServices
+from postroom_api.ports import Publisher, Removals
 from postroom_api.postgres.access import Access
+from postroom_api.postgres.accounts import Accounts
+from postroom_api.postgres.audit import Audit
+from postroom_api.postgres.factors import Factors
 from postroom_api.postgres.forums import ForumRows
+from postroom_api.postgres.links import Links
 from postroom_api.postgres.log import Log
 from postroom_api.postgres.mailboxes import Mailboxes
+from postroom_api.postgres.own import Own
 from postroom_api.postgres.people import People
 from postroom_api.postgres.rules import Rules
+from postroom_api.postgres.tokens import Tokens
+from postroom_api.postgres.users import Users
 from postroom_api.postgres.worker import Worker
+from postroom_api.postgres.worker_removal import RemovalRows
 from postroom_api.projector import Projector
 from postroom_api.reconciler import Reconciler
 from postroom_api.relay import ConfigurationRelay
+from postroom_api.removal import Removal
 from postroom_api.retention import Retention
-from postroom_api.sealing import FetcherSeal
+from postroom_api.sealing import FactorSeal, FetcherSeal
 from postroom_contract.streams import STREAMS
 from postroom_runtime.bus import Bus
+from postroom_runtime.clock import Clock
 from postroom_runtime.errors import OperatorError, UnavailableError
 from postroom_runtime.postgres import Database
 from postroom_runtime.process import Process
@@ -61,7 +77,9 @@ async def start(process: Process) -> None:
     desk = Desk(services, saga, Log(access), bus, process.clock)
     seal = FetcherSeal(settings.fetcher_public_key)
     office = Office(services, Mailboxes(access), Rules(access), seal, bus, process.clock, relay)
+    removal = Removal(RemovalRows(worker_database), services, relay, bus, process.clock)
     people = People(access)
+    door, staff, own = _people_desks(access, people, settings, process.clock, relay, removal)
     version = version_of("postroom-api")
     pages = Pages(process.clock, settings.relay, version)
 
@@ -73,7 +91,7 @@ async def start(process: Process) -> None:
     process.on_stop(worker_database.close)
     process.on_stop(bus.close)
 
-    application = build(desk, office, people, pages, process.clock, version)
+    application = build(desk, office, door, staff, own, people, pages, process.clock, version)
     await _serve(process, uvicorn.Config(
         application,
         host=settings.http_host,
@@ -94,7 +112,28 @@ async def start(process: Process) -> None:
     process.spawn(relay.run(), "relay")
     process.spawn(projector.run(), "projector")
     process.spawn(reconciler.run(), "reconciler")
+    process.spawn(removal.run(), "removal of accounts")
     process.spawn(Retention(worker, bus, process.clock).run(), "retention")
+
+
+def _people_desks(
+    access: Access,
+    people: People,
+    settings: config.ApiConfig,
+    clock: Clock,
+    publisher: Publisher,
+    removals: Removals,
+) -> tuple[Door, Staff, OwnDesk]:
+    """Return what is asked at the door, by those who manage, and by everybody of themselves."""
+    console = urlsplit(settings.base_url).hostname or ""
+    factors = SecondFactors(Factors(access), FactorSeal(settings.session_key), clock, console)
+    tokens = Tokens(access)
+    door = Door(people, Links(access), factors, clock)
+    staff = Staff(
+        Users(access), Accounts(access), tokens, Audit(access), clock, publisher, removals,
+        settings.base_url,
+    )  # fmt: skip
+    return door, staff, OwnDesk(Own(access), tokens, factors, clock)
 
 
 async def _serve(process: Process, configuration: uvicorn.Config) -> None:

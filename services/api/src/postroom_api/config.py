@@ -21,6 +21,8 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Bootstrap tokens: the one that was asked for, and that of the command on this machine."""
     fetcher_public_key: str
     """What passwords for other servers are sealed to; only the fetcher can open them."""
+    session_key: str
+    """What the secrets of second factors are sealed with: lines of 64 hex digits."""
     relay: str | None
     """Shown on the pages only; smtp does the relaying."""
 
@@ -44,5 +46,6 @@ def read(settings: Settings) -> ApiConfig:
             token for name in ("ADMIN_TOKEN", "COMMAND_TOKEN") if (token := settings.optional(name))
         ),
         fetcher_public_key=settings.text("FETCHER_PUBLIC_KEY"),
+        session_key=settings.text("SESSION_KEY"),
         relay=settings.optional("RELAY"),
     )

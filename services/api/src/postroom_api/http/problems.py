@@ -23,6 +23,7 @@ _TITLES: Final = {
     409: "In conflict with what is there",
     413: "Too large",
     422: "Not valid",
+    429: "Too many attempts",
     500: "Our fault",
     503: "Not available at the moment",
 }
@@ -31,12 +32,14 @@ _TITLES: Final = {
 PROBLEMS: Final = {
     "not_found": "There is nothing under this address, or it is not yours to see.",
     "invalid": "Fields of the request are not valid; `errors` names each with a JSON pointer.",
-    "taken": "The address or domain already belongs to something else.",
+    "taken": "The address, domain or user already belongs to something else.",
     "conflict": "The request contradicts what is there.",
     "unavailable": "A part of Postroom does not answer now. Repeat after `Retry-After` seconds.",
     "bad_cursor": "The cursor was not made by this server. Begin again without one.",
     "raw_gone": "The raw mail is past its keep days, or its store was replaced.",
     "administrators_only": "Only administrators may do this.",
+    "scope_missing": "The token is not for this; `detail` names the scope that is needed.",
+    "too_many_attempts": "Too many attempts in a short time. Wait, then try again.",
     "read_only": "The mailbox is shared with you for reading only.",
     "foreign_site": "A browser sent this request from another site.",
     "internal": "A fault of ours; the log has it under the request id in `instance`.",
