@@ -50,7 +50,7 @@ def step_of(secret: str, last_step: int, code: str, now: datetime) -> int | None
     plain = code.replace(" ", "")
     current = int(now.timestamp()) // STEP_SECONDS
     for drift in DRIFT:
-        step = current + drift
+        step = max(current + drift, 0)
         right = pyotp.TOTP(secret).at(step * STEP_SECONDS)
         if hmac.compare_digest(right.encode(), plain.encode()) and step > last_step:
             return step

@@ -27,7 +27,9 @@ def needs_any_token() -> dict[str, Any]:
     return {"opt": {KEY: scopes.ANY}, "security": [{"bearer": []}]}
 
 
-def guard(connection: ASGIConnection[Any, Principal, Any, Any], route: BaseRouteHandler) -> None:
+async def guard(
+    connection: ASGIConnection[Any, Principal, Any, Any], route: BaseRouteHandler
+) -> None:
     """Answer 403 to a token that is not for this route."""
     scope = route.opt.get(KEY)
     if not scopes.covers(connection.user.scopes, scope):

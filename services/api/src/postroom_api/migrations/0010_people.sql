@@ -92,3 +92,5 @@ CREATE POLICY by_hash ON config.link FOR SELECT
 
 CREATE INDEX audit_by_action ON config.audit (account, action, id DESC);
 CREATE INDEX audit_by_about ON config.audit (account, about, id DESC);
+-- It goes with the account it belongs to, and never otherwise.
+GRANT DELETE ON config.audit TO postroom_worker;
