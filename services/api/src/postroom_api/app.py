@@ -15,12 +15,14 @@ from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import build
 from postroom_api.http.desk import Desk
 from postroom_api.http.door import Door
+from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.render import Pages
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.staff import Staff
 from postroom_api.nats import NatsServices
+from postroom_api.oidc import Provider
 from postroom_api.ports import Publisher, Removals
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.accounts import Accounts
@@ -42,10 +44,9 @@ from postroom_api.reconciler import Reconciler
 from postroom_api.relay import ConfigurationRelay
 from postroom_api.removal import Removal
 from postroom_api.retention import Retention
-from postroom_api.sealing import FactorSeal, FetcherSeal
+from postroom_api.sealing import FACTORS, SIGNING_IN, FetcherSeal, OwnSeal
 from postroom_contract.streams import STREAMS
 from postroom_runtime.bus import Bus
-from postroom_runtime.clock import Clock
 from postroom_runtime.errors import OperatorError, UnavailableError
 from postroom_runtime.postgres import Database
 from postroom_runtime.process import Process
@@ -79,7 +80,7 @@ async def start(process: Process) -> None:
     office = Office(services, Mailboxes(access), Rules(access), seal, bus, process.clock, relay)
     removal = Removal(RemovalRows(worker_database), services, relay, bus, process.clock)
     people = People(access)
-    door, staff, own = _people_desks(access, people, settings, process.clock, relay, removal)
+    door, staff, own = _people_desks(access, people, settings, process, relay, removal)
     version = version_of("postroom-api")
     pages = Pages(process.clock, settings.relay, version)
 
@@ -120,20 +121,28 @@ def _people_desks(
     access: Access,
     people: People,
     settings: config.ApiConfig,
-    clock: Clock,
+    process: Process,
     publisher: Publisher,
     removals: Removals,
 ) -> tuple[Door, Staff, OwnDesk]:
     """Return what is asked at the door, by those who manage, and by everybody of themselves."""
-    console = urlsplit(settings.base_url).hostname or ""
-    factors = SecondFactors(Factors(access), FactorSeal(settings.session_key), clock, console)
+    clock, console = process.clock, urlsplit(settings.base_url).hostname or ""
+    factors = SecondFactors(Factors(access), OwnSeal(settings.session_key, FACTORS), clock, console)
     tokens = Tokens(access)
-    door = Door(people, Links(access), factors, clock)
+    door = Door(people, Links(access), factors, clock, _elsewhere(settings, process))
     staff = Staff(
         Users(access), Accounts(access), tokens, Audit(access), clock, publisher, removals,
         settings.base_url,
     )  # fmt: skip
     return door, staff, OwnDesk(Own(access), tokens, factors, clock)
+
+
+def _elsewhere(settings: config.ApiConfig, process: Process) -> Elsewhere | None:
+    if settings.oidc is None:
+        return None
+    provider = Provider(settings.oidc, settings.base_url)
+    process.on_stop(provider.close)
+    return Elsewhere(provider, OwnSeal(settings.session_key, SIGNING_IN), process.clock)
 
 
 async def _serve(process: Process, configuration: uvicorn.Config) -> None:

@@ -17,8 +17,9 @@ from postroom_runtime.errors import OperatorError
 from postroom_runtime.sealing import SealedSecret, parse_public_key, seal
 
 _HEX_DIGITS: Final = 64
-_USE: Final = b"second factor"
-"""Separates this use of the key from others (BLAKE2b personalisation)."""
+FACTORS: Final = b"second factor"
+SIGNING_IN: Final = b"signing in"
+"""Uses of the key, kept apart (BLAKE2b personalisation)."""
 
 
 class FetcherSeal:
@@ -49,17 +50,17 @@ class FetcherSeal:
         )
 
 
-class FactorSeal:
-    """Keeps the secrets of second factors under a key of the api's own.
+class OwnSeal:
+    """Keeps secrets under a key of the api's own.
 
-    Keys are lines of 64 hex digits, the first is current; a secret opens only for the person it was
-    sealed for.
+    Keys are lines of 64 hex digits, the first is current; a secret opens only for the use and the
+    owner it was sealed for.
     """
 
-    def __init__(self, keys: str) -> None:
+    def __init__(self, keys: str, use: bytes) -> None:
         try:
             raw = [bytes.fromhex(line) for line in keys.split() if len(line) == _HEX_DIGITS]
-            self._boxes = [Aead(blake2b(key, person=_USE, encoder=RawEncoder)) for key in raw]
+            self._boxes = [Aead(blake2b(key, person=use, encoder=RawEncoder)) for key in raw]
         except (ValueError, CryptoError, TypeError):
             raise OperatorError(
                 "POSTROOM_SESSION_KEY: each line must be a key of 64 hex digits"
@@ -67,16 +68,16 @@ class FactorSeal:
         if not self._boxes:
             raise OperatorError("POSTROOM_SESSION_KEY: there is no line of 64 hex digits")
 
-    def seal(self, person: str, secret: str) -> str:
-        """Return the secret sealed for a person."""
-        sealed = self._boxes[0].encrypt(secret.encode(), person.encode())
+    def seal(self, owner: str, secret: str) -> str:
+        """Return the secret sealed for its owner."""
+        sealed = self._boxes[0].encrypt(secret.encode(), owner.encode())
         return base64.b64encode(sealed).decode("ascii")
 
-    def open(self, person: str, sealed: str) -> str | None:
-        """Return the secret; None when no key opens it for this person."""
+    def open(self, owner: str, sealed: str) -> str | None:
+        """Return the secret; None when no key opens it for this owner."""
         for box in self._boxes:
             try:
-                return box.decrypt(base64.b64decode(sealed), person.encode()).decode()
+                return box.decrypt(base64.b64decode(sealed), owner.encode()).decode()
             except (CryptoError, ValueError):
                 continue
         return None

@@ -11,6 +11,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 
+from postroom_api.domain.scopes import MEANINGS
 from postroom_api.http import (
     account_pages,
     api,
@@ -33,6 +34,9 @@ from postroom_api.postgres.people import People
 from postroom_runtime.clock import Clock
 
 BODY_BYTES = 1_000_000
+TOKENS = "A token with the scope that the route names; there are: " + "; ".join(
+    f"`{scope}` ({meaning})" for scope, meaning in MEANINGS.items()
+)
 PUBLIC = ["^/static/", "^/schema", "^/docs"]
 
 
@@ -98,7 +102,9 @@ def build(
             path="/schema",
             security=security,
             components=Components(
-                security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}
+                security_schemes={
+                    "bearer": SecurityScheme(type="http", scheme="bearer", description=TOKENS)
+                }
             ),
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),

@@ -7,9 +7,12 @@ and for codes by the session that waits for one.
 import asyncio
 from typing import Final
 
+import msgspec
+
 from postroom_api.domain import passwords
 from postroom_api.domain.values import Principal
 from postroom_api.http.attempts import Attempts
+from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.problems import ProblemError, invalid
 from postroom_api.http.second_factors import BLOCKED, WRONG, SecondFactors
 from postroom_api.postgres.links import Link, Links
@@ -21,12 +24,28 @@ TOO_MANY: Final = "Too many attempts. Wait a minute, then try again."
 NO_MATCH: Final = "This e-mail address and password do not go together."
 GONE: Final = "This link was used, replaced or is too old. Ask your administrator for a new one."
 AGAIN: Final = "That took too long, or too many codes were wrong. Sign in again."
+UNKNOWN: Final = "There is no active user with the address {}. Ask your administrator."
+
+
+class Back(msgspec.Struct, frozen=True):
+    """Somebody who came back from elsewhere, and where they were going."""
+
+    signed_in: SignedIn
+    next: str
 
 
 class Door:
     """Everything that somebody may do who is not in yet."""
 
-    def __init__(self, people: People, links: Links, factors: SecondFactors, clock: Clock) -> None:
+    def __init__(
+        self,
+        people: People,
+        links: Links,
+        factors: SecondFactors,
+        clock: Clock,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        self.elsewhere = elsewhere
         self._people = people
         self._links = links
         self._factors = factors
@@ -63,6 +82,20 @@ class Door:
         if outcome == "blocked":
             raise ProblemError(429, "too_many_attempts", BLOCKED)
         raise invalid("code", "wrong_code", WRONG)
+
+    async def come_back(self, sealed: str, state: str, code: str, visit: Visit) -> Back:
+        """Begin a session for whom the provider vouches; 401 for everybody else."""
+        if self.elsewhere is None:
+            raise ProblemError(404, "not_found", "Nobody vouches for anybody here.")
+        vouched, where = await self.elsewhere.come_back(sealed, state, code)
+        who = await self._people.by_email(vouched.email)
+        if who is None and self.elsewhere.provision:
+            who = await self._people.provision(
+                self._clock.new_id("usr"), vouched.email, one_line(vouched.name).strip()[:100]
+            )
+        if who is None:
+            raise ProblemError(401, "http", UNKNOWN.format(vouched.email))
+        return Back(await self._people.admit(who, self._clock.now(), visit, "oidc"), where)
 
     async def link(self, secret: str) -> Link:
         """Return whom a link is for, or 404."""

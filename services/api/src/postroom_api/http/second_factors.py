@@ -9,7 +9,7 @@ from postroom_api.domain import passwords, second_factor
 from postroom_api.domain.values import Principal
 from postroom_api.http.problems import ProblemError, invalid
 from postroom_api.postgres.factors import FactorRow, Factors, Judge, Outcome
-from postroom_api.sealing import FactorSeal
+from postroom_api.sealing import OwnSeal
 from postroom_runtime.clock import Clock
 
 WRONG: Final = "This code does not fit, or was used before. Wait for the next one."
@@ -26,7 +26,7 @@ class Enrolment(msgspec.Struct, frozen=True):
 class SecondFactors:
     """Everything about the second factor of the one who asks."""
 
-    def __init__(self, rows: Factors, seal: FactorSeal, clock: Clock, console: str) -> None:
+    def __init__(self, rows: Factors, seal: OwnSeal, clock: Clock, console: str) -> None:
         self._rows = rows
         self._seal = seal
         self._clock = clock

@@ -14,6 +14,7 @@ from litestar.params import Parameter
 from litestar.response import Redirect
 
 from postroom_api.http.door import Door
+from postroom_api.http.elsewhere import SECONDS as AWAY_SECONDS
 from postroom_api.http.pages import SEE_OTHER, Form, Req, Who, page
 from postroom_api.http.problems import ProblemError
 from postroom_api.http.security import COOKIE, refuse_foreign, visit_of
@@ -21,6 +22,8 @@ from postroom_api.postgres.people import CODE_TIME, SESSION_DAYS, SignedIn
 
 STEP_COOKIE: Final = "postroom_step"
 """Of a session that waits for its code."""
+AWAY_COOKIE: Final = "postroom_away"
+"""Of somebody who is proving elsewhere who they are."""
 STEP_PATH: Final = "/sign-in"
 NOT_SIGNED_IN: Final = 401
 NOT_FOUND: Final = 404
@@ -83,17 +86,28 @@ def enter(request: Req, signed_in: SignedIn, where: str) -> Redirect:
     return Redirect(local(where), status_code=SEE_OTHER, cookies=cookies)
 
 
-def _door(request: Req, status: int, where: str, email: str, error: str | None) -> Response[str]:
-    return page(request, "sign_in.html", status, next=local(where), email=email, error=error)
+def _door(
+    request: Req, door: Door, status: int, where: str, email: str, error: str | None
+) -> Response[str]:
+    return page(
+        request,
+        "sign_in.html",
+        status,
+        next=local(where),
+        email=email,
+        error=error,
+        elsewhere=door.elsewhere.name if door.elsewhere else None,
+    )
 
 
 @get("/sign-in", exclude_from_auth=True, include_in_schema=False)
 async def sign_in_page(
     request: Req,
+    door: In,
     next_path: Annotated[str, Parameter(query="next")] = "/",
     email: Annotated[str, Parameter(query="email")] = "",
 ) -> Response[str]:
-    return _door(request, 200, next_path, email, None)
+    return _door(request, door, 200, next_path, email, None)
 
 
 @post("/sign-in", exclude_from_auth=True, include_in_schema=False)
@@ -102,7 +116,7 @@ async def sign_in(request: Req, door: In, data: Annotated[SignIn, Form]) -> Resp
     try:
         found = await door.sign_in(data.email, data.password, visit_of(request))
     except ProblemError as error:
-        return _door(request, error.status, data.next, data.email, error.detail)
+        return _door(request, door, error.status, data.next, data.email, error.detail)
     return enter(request, found, data.next)
 
 
@@ -123,10 +137,44 @@ async def give_code(request: Req, door: In, data: Annotated[CodeForm, Form]) -> 
         found = await door.give_code(secret, data.code, visit_of(request))
     except ProblemError as error:
         if error.status == NOT_SIGNED_IN:
-            return _door(request, NOT_SIGNED_IN, data.next, "", error.detail)
+            return _door(request, door, NOT_SIGNED_IN, data.next, "", error.detail)
         where = local(data.next)
         return page(request, "sign_in_code.html", error.status, next=where, error=error.detail)
     return enter(request, found, data.next)
+
+
+@get("/sign-in/oidc", exclude_from_auth=True, include_in_schema=False)
+async def leave(
+    request: Req, door: In, next_path: Annotated[str, Parameter(query="next")] = "/"
+) -> Response[Any]:
+    if door.elsewhere is None:
+        raise ProblemError(NOT_FOUND, "not_found", "Nobody vouches for anybody here.")
+    try:
+        address, sealed = await door.elsewhere.leave(local(next_path))
+    except ProblemError as error:
+        return _door(request, door, error.status, next_path, "", error.detail)
+    kept = _cookie(request, AWAY_COOKIE, sealed, AWAY_SECONDS, STEP_PATH)
+    return Redirect(address, status_code=SEE_OTHER, cookies=[kept])
+
+
+@get("/sign-in/oidc/back", exclude_from_auth=True, include_in_schema=False)
+async def come_back(
+    request: Req,
+    door: In,
+    given_state: Annotated[str, Parameter(query="state")] = "",
+    code: Annotated[str, Parameter(query="code")] = "",
+) -> Response[Any]:
+    sealed = request.cookies.get(AWAY_COOKIE, "")
+    gone = _cookie(request, AWAY_COOKIE, "", 0, STEP_PATH)
+    answer: Response[Any]
+    try:
+        back = await door.come_back(sealed, given_state, code, visit_of(request))
+    except ProblemError as error:
+        answer = _door(request, door, error.status, "/", "", error.detail)
+    else:
+        answer = enter(request, back.signed_in, back.next)
+    answer.cookies.append(gone)
+    return answer
 
 
 @post("/sign-out", include_in_schema=False)
@@ -160,6 +208,7 @@ async def welcome(
 def router() -> Router:
     """Return the pages."""
     handlers: list[Any] = [
-        sign_in_page, sign_in, code_page, give_code, sign_out, welcome_page, welcome,
+        sign_in_page, sign_in, code_page, give_code, leave, come_back, sign_out, welcome_page,
+        welcome,
     ]  # fmt: skip
     return Router("/", route_handlers=handlers)

@@ -111,6 +111,26 @@ class People:
             )
         return _principal(row) if row else None
 
+    async def provision(self, person: str, email: str, name: str) -> Principal | None:
+        """Let somebody in who proved their address elsewhere; None when the address is known."""
+        who = Principal(
+            account=DEFAULT_ACCOUNT, home=DEFAULT_ACCOUNT, id=person, email=email,
+            name=name or email.partition("@")[0], role="user",
+        )  # fmt: skip
+        async with self._access.account(DEFAULT_ACCOUNT) as connection:
+            status = await connection.execute(
+                "INSERT INTO config.person (id, account, email, name, role, password_hash)"
+                " VALUES ($1, $2, $3, $4, 'user', '') ON CONFLICT (email) DO NOTHING",
+                who.id,
+                who.account,
+                who.email,
+                who.name,
+            )
+            if status != "INSERT 0 1":
+                return None
+            await record(connection, who, "user.provisioned", who.id, email=email)
+        return who
+
     async def admit(self, who: Principal, now: datetime, visit: Visit, way: str) -> SignedIn:
         """Begin a session for somebody who has proved who they are."""
         secret = secrets.token_urlsafe(32)
