@@ -72,6 +72,7 @@ async def test_users_tokens_and_what_they_may_not(running: System, api: Api) -> 
             answer = await client.request(method, f"/api/v1{path}")
             assert answer.status_code == 403, route
             assert answer.json()["code"] == "administrators_only", route
+        await knock_everywhere(client)
         for path in ADMIN_PAGES:
             assert (await client.get(path)).status_code == 403, path
         nav = re.findall(r'href="(/\w+)"', (await client.get("/forums")).text.split("</nav>")[0])
@@ -115,6 +116,23 @@ async def test_users_tokens_and_what_they_may_not(running: System, api: Api) -> 
         assert action in actions
     found = await api.get(f"/audit?about={anna['id']}&action=user")
     assert {entry["about"] for entry in found["data"]} == {anna["id"]}
+
+
+async def knock_everywhere(client: httpx.AsyncClient) -> None:
+    """Every route of the API, by somebody who manages nothing: theirs, or a no."""
+    found = (await client.get("/schema/openapi.json")).json()["paths"]
+    opened = set()
+    for path, methods in found.items():
+        where = re.sub(r"{[^}]+}", "1", path)
+        for method in methods:
+            answer = await client.request(method, where, json={} if method != "get" else None)
+            assert answer.status_code < 500, (method, path, answer.text)
+            if answer.is_success:
+                opened.add(f"{method} {path.removeprefix('/api/v1')}")
+    assert opened == {
+        "get /me", "patch /me", "get /me/sessions", "post /me/sessions/end-others", "get /tokens",
+        "post /me/second-factor", "get /forums", "get /messages", "get /mailboxes", "get /rules",
+    }  # fmt: skip
 
 
 async def test_an_account_is_its_own_and_goes_with_all_that_is_in_it(tmp_path) -> None:
