@@ -1,6 +1,8 @@
 """The command, as a person types it."""
 
 import json
+import subprocess
+import sys
 
 from postroom import dovecot
 from support.client import Api, letter, wire
@@ -81,3 +83,38 @@ def test_without_a_running_system_every_command_says_so(tmp_path) -> None:
     for arguments in (("send", "a@example.org"), ("mailbox", "list"), ("demo",)):
         assert "Postroom is not running" in run(system, *arguments, code=1)
     assert "make up" in run(system, "doctor", code=1)
+
+
+async def test_users_and_tokens_come_and_go_by_the_command(running: System, api: Api) -> None:
+    def secret(*arguments: str) -> str:
+        """What stands on standard output alone."""
+        done = subprocess.run(
+            [sys.executable, "-m", "postroom", *arguments],
+            env=running.environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stderr
+        (line,) = done.stdout.splitlines()
+        return line
+
+    link = secret("user", "add", "anna@example.org", "--name", "Anna")
+    assert link.startswith(f"{running.base_url}/welcome/")
+    listed = json.loads(run(running, "user", "list", "--json"))
+    assert {one["email"]: one["state"] for one in listed} == {
+        "admin@example.org": "active", "anna@example.org": "invited",
+    }  # fmt: skip
+    assert "anna@example.org" in run(running, "user", "list", "--search", "ann")
+    assert "is known already" in run(running, "user", "add", "anna@example.org", code=1)
+    assert "deactivated" in run(running, "user", "deactivate", "Anna@Example.org")
+    assert "no user" in run(running, "user", "deactivate", "ben@example.org", code=1)
+    assert "last administrator" in run(running, "user", "deactivate", "admin@example.org", code=1)
+
+    token = secret("token", "create", "cron", "--scope", "forums:read", "--days", "7")
+    asks = {"Authorization": f"Bearer {token}"}
+    assert (await api.client.get("/api/v1/forums", headers=asks)).status_code == 200
+    assert (await api.client.get("/api/v1/users", headers=asks)).status_code == 403
+    rows = json.loads(run(running, "token", "list", "--json"))
+    cron = next(row for row in rows if row["name"] == "cron")
+    assert cron["scopes"] == ["forums:read"]
+    assert "cron" in run(running, "token", "list")
+    assert "revoked" in run(running, "token", "revoke", cron["id"])
+    assert (await api.client.get("/api/v1/forums", headers=asks)).status_code == 401

@@ -20,7 +20,8 @@ from support.servers import Database as Made
 
 TABLES = [
     "account", "person", "session", "token", "domain", "mailbox", "address", "rule", "ruleset",
-    "forum", "message", "delivery", "set_aside", "mailbox_check", "mailbox_share", "audit", "operation", "idempotency", "notice",
+    "forum", "message", "delivery", "set_aside", "mailbox_check", "mailbox_share", "audit",
+    "operation", "idempotency", "notice", "link", "second_factor", "recovery_code",
 ]  # fmt: skip
 OTHER = "acc_other"
 
@@ -78,7 +79,7 @@ async def test_a_session_opens_and_ends(people: People) -> None:
     now = Clock().now()
     found = await people.sign_in("admin@example.org", "correct horse", now)
     assert found is not None
-    secret, principal = found
+    secret, principal = found.secret, found.principal
     assert await people.by_session(secret, now) == principal
     assert await people.by_session(secret + "x", now) is None
     assert await people.by_session(secret, now.replace(year=now.year + 1)) is None

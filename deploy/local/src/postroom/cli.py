@@ -12,7 +12,7 @@ from rich.console import Console as Terminal
 from rich.table import Table
 from rich.text import Text
 
-from postroom import commands
+from postroom import commands, people
 from postroom.config import Settings, home_path
 from postroom.console import Console
 from postroom.errors import OperatorError
@@ -82,6 +82,8 @@ app.command(commands.doctor)
 app.command(commands.mailbox)
 app.command(commands.rules)
 app.command(commands.setaside)
+app.command(people.user)
+app.command(people.token)
 
 
 def _show(found: Status) -> None:

@@ -45,6 +45,10 @@ class Client:
         """Return the answer's JSON; OperatorError carries the server's own words."""
         return self._ask("PATCH", path, json=body)
 
+    def delete(self, path: str) -> None:
+        """Take something away; OperatorError carries the server's own words."""
+        self._ask("DELETE", path)
+
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         try:
             answer = self._http.request(method, path, **more)
@@ -54,7 +58,7 @@ class Client:
             ) from error
         if answer.is_error:
             raise OperatorError(_words(answer), f"see {self._http.base_url}{path.lstrip('/')}")
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def send(self, sender: str, recipients: list[str], raw: bytes) -> None:
         """Hand a mail to the SMTP server; OperatorError carries its reply."""

@@ -5,40 +5,23 @@ import sys
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cyclopts
-import msgspec
-from rich.console import Console as Terminal
-from rich.table import Table
 
+from postroom.answers import AsJson
+from postroom.answers import print_json as _json
+from postroom.answers import print_table as _table
+from postroom.answers import running_system as _client
 from postroom.config import home_path
 from postroom.errors import OperatorError
 from postroom.home import Home
 
 FAILED = 1
-AsJson = Annotated[bool, cyclopts.Parameter(name="--json", negative="")]
 
 mailbox = cyclopts.App(name="mailbox", help="Mailboxes of the running system.")
 rules = cyclopts.App(name="rules", help="Rules of the running system.")
 setaside = cyclopts.App(name="setaside", help="What no service could take.")
-
-
-def _client() -> Any:
-    from postroom.client import Client  # late: `--help` is quick
-
-    return Client(Home(home_path(os.environ)))
-
-
-def _json(value: object) -> None:
-    print(msgspec.json.format(msgspec.json.encode(value)).decode())
-
-
-def _table(columns: list[str], rows: list[list[str]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    Terminal(highlight=False).print(table)
 
 
 def send(

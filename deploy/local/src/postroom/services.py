@@ -91,6 +91,7 @@ def _api(around: Surroundings) -> dict[str, str]:
     return {
         **settings.given("POSTROOM_RELAY"),
         **settings.given("POSTROOM_HTTP_"),
+        **settings.given("POSTROOM_OIDC_"),
         **administrator,
         "POSTROOM_HTTP_HOST": settings.http_host,
         "POSTROOM_HTTP_PORT": str(settings.http_port),

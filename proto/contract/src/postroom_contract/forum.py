@@ -254,7 +254,21 @@ class ReadCopy(Request[Copy], frozen=True, kw_only=True):
     serial: int
 
 
+class Forgotten(msgspec.Struct, frozen=True):
+    """A part of an account is gone."""
+
+    more: bool
+    """There is more of it: ask again."""
+
+
+class ForgetAccount(Request[Forgotten], frozen=True, kw_only=True):
+    """Delete everything of an account, piece by piece; asking again changes nothing."""
+
+    verb: ClassVar[str] = "forget_account"
+    answer: ClassVar[type] = Forgotten
+
+
 REQUESTS: tuple[type[Request[object]], ...] = (
     CreateForum, OpenForum, DiscardForum, ListForums, AddMember, ListMembers, ListTopics,
-    ListPosts, WritePost, Leave, FindLeaver, ReadCopy,
+    ListPosts, WritePost, Leave, FindLeaver, ReadCopy, ForgetAccount,
 )  # type: ignore[assignment]  # fmt: skip  # a Request[X] is a Request[object] for our use

@@ -32,6 +32,9 @@ def inbox_prefix(user: str) -> str:
 
 _INTAKE_NAMES: Final = tuple(spec.name for spec in INTAKE)
 
+_HOLD_ACCOUNTS: Final = ("EVENTS", "OUTBOX", "WORK", "DEAD")
+"""Besides INTAKE and COMMANDS: the streams whose subjects name an account."""
+
 _EVENTS_OF: Final = {
     "rules": ("mail.sorted",),
     "forum-bridge": ("post.created", "member.joined", "member.left"),
@@ -70,7 +73,8 @@ _PUBLISHES: Final = {
         # Notices to owners and administrators go out like any mail.
         f"{ROOT}.outbox.>",
         f"{ROOT}.command.*.smtp.deliver.*",
-        "$JS.API.STREAM.PURGE.COMMANDS",
+        # … and the removal of an account takes all that lies under its subjects.
+        *(f"$JS.API.STREAM.PURGE.{name}" for name in ("COMMANDS", *_HOLD_ACCOUNTS)),
         "$JS.API.CONSUMER.INFO.COMMANDS.*",
     ),
     "forum-bridge": (f"{ROOT}.outbox.>", f"{ROOT}.command.*.smtp.deliver.*"),

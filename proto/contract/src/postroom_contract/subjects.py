@@ -97,3 +97,23 @@ def beat(service: str) -> str:
 def config(key: str) -> str:
     """Return the subject behind a key of the configuration bucket."""
     return f"{CONFIG_SUBJECT}.{key}"
+
+
+_ACCOUNT_AT: Final = {
+    "intake": 4, "cursor": 4, "event": 3, "command": 3, "schedule": 3, "outbox": 3, "work": 4,
+    "dead": 3,
+}  # fmt: skip
+"""Which token of a subject, by its family, names the account."""
+
+
+def of_account(pattern: str, account: str) -> str | None:
+    """Return the filter for what is an account's among a stream's subjects.
+
+    None when the subjects name none: progress (by chunk) and configuration (by key).
+    """
+    tokens = pattern.split(".")
+    place = _ACCOUNT_AT.get(tokens[2]) if pattern.startswith(f"{ROOT}.") else None
+    if place is None:
+        return None
+    family = tokens[:place] if len(tokens) > place else tokens[:-1]
+    return ".".join([*family, _token(account), ">"])

@@ -5,38 +5,55 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version as version_of
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
 
 from postroom_api import config
 from postroom_api.handlers import ForumSaga
-from postroom_api.http.application import build
+from postroom_api.http.application import Desks, Shared, build
 from postroom_api.http.desk import Desk
+from postroom_api.http.door import Door
+from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.office import Office
+from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets
 from postroom_api.http.render import Pages
+from postroom_api.http.second_factors import SecondFactors
+from postroom_api.http.staff import Staff
 from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
 from postroom_api.live import LiveFeed
 from postroom_api.nats import NatsServices
 from postroom_api.notifier import Notifier
+from postroom_api.oidc import Provider
+from postroom_api.ports import Publisher, Removals
 from postroom_api.postgres.access import Access
+from postroom_api.postgres.accounts import Accounts
+from postroom_api.postgres.audit import Audit
+from postroom_api.postgres.factors import Factors
 from postroom_api.postgres.forums import ForumRows
 from postroom_api.postgres.idempotency import Idempotency
+from postroom_api.postgres.links import Links
 from postroom_api.postgres.log import Log
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.notices import Notices
 from postroom_api.postgres.operations import Operations
 from postroom_api.postgres.overview import Overviews
+from postroom_api.postgres.own import Own
 from postroom_api.postgres.people import People
 from postroom_api.postgres.rules import Rules
+from postroom_api.postgres.tokens import Tokens
+from postroom_api.postgres.users import Users
 from postroom_api.postgres.worker import Worker
+from postroom_api.postgres.worker_removal import RemovalRows
 from postroom_api.projector import Projector
 from postroom_api.reconciler import Reconciler
 from postroom_api.relay import ConfigurationRelay
+from postroom_api.removal import Removal
 from postroom_api.retention import Retention
-from postroom_api.sealing import FetcherSeal
+from postroom_api.sealing import FACTORS, SIGNING_IN, FetcherSeal, OwnSeal
 from postroom_api.vitals import Vitals
 from postroom_contract.streams import STREAMS
 from postroom_runtime.beacon import shine
@@ -78,7 +95,9 @@ async def start(process: Process) -> None:
         Overviews(access), vitals, bus, process.clock, relay=settings.relay is not None
     )
     trials = Trials(services, office, mailboxes, Operations(access), seal, live, process.clock)
+    removal = Removal(RemovalRows(worker_database), services, relay, bus, process.clock)
     people = People(access)
+    door, staff, own = _people_desks(access, people, settings, process, relay, removal)
     version = version_of("postroom-api")
     pages = Pages(process.clock, settings.relay, version)
 
@@ -90,18 +109,11 @@ async def start(process: Process) -> None:
     process.on_stop(worker_database.close)
     process.on_stop(bus.close)
 
-    application = build(
-        desk,
-        office,
-        trials,
-        system,
-        people,
-        Idempotency(access),
-        Buckets(settings.requests_a_minute),
-        pages,
-        process.clock,
-        version,
+    desks = Desks(desk, office, trials, system, door, staff, own)
+    shared = Shared(
+        people, process.clock, pages, Buckets(settings.requests_a_minute), Idempotency(access)
     )
+    application = build(desks, shared, version)
     await _serve(process, uvicorn.Config(
         application,
         host=settings.http_host,
@@ -121,13 +133,44 @@ async def start(process: Process) -> None:
     await vitals.start()
     await bus.assert_streams_patiently([spec.name for spec in STREAMS])
     await _bootstrap(people, settings)
-    reconciler = Reconciler(worker, saga, bus, process.clock)
-    process.spawn(relay.run(), "relay")
-    process.spawn(projector.run(), "projector")
-    process.spawn(reconciler.run(), "reconciler")
     notifier = Notifier(Notices(worker_database), bus, process.clock, settings.base_url)
-    process.spawn(notifier.run(), "notices")
-    process.spawn(Retention(worker, bus, process.clock).run(), "retention")
+    for work, name in (
+        (relay.run(), "relay"),
+        (projector.run(), "projector"),
+        (Reconciler(worker, saga, bus, process.clock).run(), "reconciler"),
+        (removal.run(), "removal of accounts"),
+        (notifier.run(), "notices"),
+        (Retention(worker, bus, process.clock).run(), "retention"),
+    ):
+        process.spawn(work, name)
+
+
+def _people_desks(
+    access: Access,
+    people: People,
+    settings: config.ApiConfig,
+    process: Process,
+    publisher: Publisher,
+    removals: Removals,
+) -> tuple[Door, Staff, OwnDesk]:
+    """Return what is asked at the door, by those who manage, and by everybody of themselves."""
+    clock, console = process.clock, urlsplit(settings.base_url).hostname or ""
+    factors = SecondFactors(Factors(access), OwnSeal(settings.session_key, FACTORS), clock, console)
+    tokens = Tokens(access)
+    door = Door(people, Links(access), factors, clock, _elsewhere(settings, process))
+    staff = Staff(
+        Users(access), Accounts(access), tokens, Audit(access), clock, publisher, removals,
+        settings.base_url,
+    )  # fmt: skip
+    return door, staff, OwnDesk(Own(access), tokens, factors, clock)
+
+
+def _elsewhere(settings: config.ApiConfig, process: Process) -> Elsewhere | None:
+    if settings.oidc is None:
+        return None
+    provider = Provider(settings.oidc, settings.base_url)
+    process.on_stop(provider.close)
+    return Elsewhere(provider, OwnSeal(settings.session_key, SIGNING_IN), process.clock)
 
 
 async def _serve(process: Process, configuration: uvicorn.Config) -> None:

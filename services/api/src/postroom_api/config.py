@@ -6,6 +6,16 @@ from postroom_runtime.errors import OperatorError
 from postroom_runtime.settings import Settings
 
 
+class OidcConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where people may prove who they are instead (OpenID Connect)."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    provision: bool
+    """Whoever the provider vouches for is let in as a user of the first account."""
+
+
 class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Read once at start."""
 
@@ -23,6 +33,9 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What passwords for other servers are sealed to; only the fetcher can open them."""
     requests_a_minute: int
     """Of one principal at the API; then 429."""
+    session_key: str
+    """What the secrets of second factors are sealed with: lines of 64 hex digits."""
+    oidc: OidcConfig | None
     relay: str | None
     """Shown on the pages only; smtp does the relaying."""
 
@@ -47,5 +60,25 @@ def read(settings: Settings) -> ApiConfig:
         ),
         fetcher_public_key=settings.text("FETCHER_PUBLIC_KEY"),
         requests_a_minute=settings.integer("HTTP_REQUESTS", 12_000, low=60, high=10_000_000),
+        session_key=settings.text("SESSION_KEY"),
+        oidc=_oidc(settings),
         relay=settings.optional("RELAY"),
+    )
+
+
+def _oidc(settings: Settings) -> OidcConfig | None:
+    issuer = settings.optional("OIDC_ISSUER")
+    if issuer is None:
+        return None
+    local = issuer.startswith(("http://127.0.0.1:", "http://localhost:"))
+    if not issuer.startswith("https://") and not local:
+        raise OperatorError(f"POSTROOM_OIDC_ISSUER={issuer!r} must begin with https://")
+    provision = settings.text("OIDC_PROVISION", "false").lower()
+    if provision not in {"true", "false"}:
+        raise OperatorError(f"POSTROOM_OIDC_PROVISION={provision!r} must be true or false")
+    return OidcConfig(
+        issuer=issuer,
+        client_id=settings.text("OIDC_CLIENT_ID"),
+        client_secret=settings.text("OIDC_CLIENT_SECRET"),
+        provision=provision == "true",
     )

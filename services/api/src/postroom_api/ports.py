@@ -55,3 +55,10 @@ class Publisher(Protocol):
 
     async def settled(self, seconds: float) -> bool:
         """Wait until all that was committed is published."""
+
+
+class Removals(Protocol):
+    """The removal of accounts, in the background."""
+
+    def wake(self) -> None:
+        """Look now: an account was closed."""

@@ -1,8 +1,25 @@
-"""Passwords of other people's servers, sealed for the fetcher: the api cannot open them again."""
+"""What the api keeps sealed.
+
+Passwords of other people's servers are sealed for the fetcher: the api cannot open them again. The
+secrets of second factors it must open itself: the key lies outside the database.
+"""
+
+import base64
+from typing import Final
+
+from nacl.encoding import RawEncoder
+from nacl.exceptions import CryptoError
+from nacl.hash import blake2b
+from nacl.secret import Aead
 
 from postroom_api.domain.mailbox_settings import MailboxSettings
 from postroom_runtime.errors import OperatorError
 from postroom_runtime.sealing import SealedSecret, parse_public_key, seal
+
+_HEX_DIGITS: Final = 64
+FACTORS: Final = b"second factor"
+SIGNING_IN: Final = b"signing in"
+"""Uses of the key, kept apart (BLAKE2b personalisation)."""
 
 
 class FetcherSeal:
@@ -31,3 +48,36 @@ class FetcherSeal:
                 verify=source.verify,
             ),
         )
+
+
+class OwnSeal:
+    """Keeps secrets under a key of the api's own.
+
+    Keys are lines of 64 hex digits, the first is current; a secret opens only for the use and the
+    owner it was sealed for.
+    """
+
+    def __init__(self, keys: str, use: bytes) -> None:
+        try:
+            raw = [bytes.fromhex(line) for line in keys.split() if len(line) == _HEX_DIGITS]
+            self._boxes = [Aead(blake2b(key, person=use, encoder=RawEncoder)) for key in raw]
+        except (ValueError, CryptoError, TypeError):
+            raise OperatorError(
+                "POSTROOM_SESSION_KEY: each line must be a key of 64 hex digits"
+            ) from None
+        if not self._boxes:
+            raise OperatorError("POSTROOM_SESSION_KEY: there is no line of 64 hex digits")
+
+    def seal(self, owner: str, secret: str) -> str:
+        """Return the secret sealed for its owner."""
+        sealed = self._boxes[0].encrypt(secret.encode(), owner.encode())
+        return base64.b64encode(sealed).decode("ascii")
+
+    def open(self, owner: str, sealed: str) -> str | None:
+        """Return the secret; None when no key opens it for this owner."""
+        for box in self._boxes:
+            try:
+                return box.decrypt(base64.b64decode(sealed), owner.encode()).decode()
+            except (CryptoError, ValueError):
+                continue
+        return None

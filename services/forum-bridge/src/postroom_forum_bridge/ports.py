@@ -119,6 +119,9 @@ class Forums(Protocol):
     async def discard(self, request: forum.DiscardForum) -> forum.Done:
         """Remove a forum that was never opened."""
 
+    async def forget_account(self, account: str) -> forum.Forgotten:
+        """Delete a piece of an account; repeat until there is no more."""
+
 
 class Members(Protocol):
     """Who takes part."""

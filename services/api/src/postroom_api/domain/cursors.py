@@ -4,6 +4,10 @@ import base64
 import binascii
 import json
 from datetime import datetime
+from typing import Final
+
+_FOREIGN: Final = "this cursor was not made by this server"
+_BIGGEST: Final = 2**63
 
 
 class CursorError(ValueError):
@@ -19,8 +23,40 @@ def encode(*parts: str | int | datetime) -> str:
 def decode_time_and_id(cursor: str) -> tuple[datetime, str]:
     """Return (time, id) of a cursor; CursorError when it is none of ours."""
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        moment, row = json.loads(base64.urlsafe_b64decode(padded))
-        return datetime.fromisoformat(moment), str(row)
-    except (binascii.Error, ValueError, TypeError) as error:
-        raise CursorError("this cursor was not made by this server") from error
+        moment, row = _parts(cursor)
+        return datetime.fromisoformat(str(moment)), str(row)
+    except (ValueError, TypeError) as error:
+        raise CursorError(_FOREIGN) from error
+
+
+def decode_text(cursor: str) -> str:
+    """Return the text of a cursor made of one; CursorError when it is none of ours."""
+    try:
+        (text,) = _parts(cursor)
+        if "\x00" in str(text):
+            raise CursorError(_FOREIGN)
+        return str(text)
+    except (ValueError, TypeError) as error:
+        raise CursorError(_FOREIGN) from error
+
+
+def decode_number(cursor: str) -> int:
+    """Return the number of a cursor made of one; CursorError when it is none of ours."""
+    try:
+        number = int(decode_text(cursor))
+        if not 0 <= number < _BIGGEST:
+            raise CursorError(_FOREIGN)
+    except ValueError as error:
+        raise CursorError(_FOREIGN) from error
+    return number
+
+
+def _parts(cursor: str) -> list[object]:
+    padded = cursor + "=" * (-len(cursor) % 4)
+    try:
+        found = json.loads(base64.urlsafe_b64decode(padded))
+    except (binascii.Error, ValueError) as error:
+        raise CursorError(_FOREIGN) from error
+    if not isinstance(found, list):
+        raise CursorError(_FOREIGN)
+    return found

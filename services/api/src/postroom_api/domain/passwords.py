@@ -6,10 +6,29 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from postroom_api.domain.common_passwords import COMMON
+
 TOKEN_PREFIX: Final = "prt_"  # noqa: S105 - a prefix, no secret
+SHORTEST: Final = 10
+LONGEST: Final = 1_000
+_FEWEST_DIFFERENT: Final = 4
 _HASHER = PasswordHasher()
 # A sign-in for an unknown address costs as much as one for a known address.
 _NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$MDAwMDAwMDAwMDAwMDAwMA$" + "A" * 43
+
+
+def weakness(password: str, email: str) -> str | None:
+    """Return why nobody should have this password, or None."""
+    plain = password.strip().lower()
+    if len(password) < SHORTEST:
+        return f"A password has at least {SHORTEST} characters; a few words make a good one."
+    if len(password) > LONGEST:
+        return f"A password has at most {LONGEST} characters."
+    if plain in {email.lower(), email.lower().rpartition("@")[0]}:
+        return "Your e-mail address is no password: everybody knows it."
+    if plain in COMMON or len(set(plain)) < _FEWEST_DIFFERENT:
+        return "This is one of the passwords that are tried first. Choose another one."
+    return None
 
 
 def hash_password(password: str) -> str:

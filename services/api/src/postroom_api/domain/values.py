@@ -22,11 +22,25 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     name: str
     role: Role
+    home: str = ""
+    """The account they belong to; "" = `account`. Administrators may be at work in another."""
+    account_name: str = ""
+    """Of the account they are at work in, when that is not their own."""
+    session: str = ""
+    """The id of the session they ask with; "" = none."""
+    scopes: tuple[str, ...] | None = None
+    """What the token they ask with is for; None = no token, they are here themselves."""
+    locale: str = ""
 
     @property
     def administrator(self) -> bool:
         """May change the account's configuration."""
         return self.role in {"administrator", "account_administrator"}
+
+    @property
+    def belongs_to(self) -> str:
+        """The account they belong to, wherever they are at work."""
+        return self.home or self.account
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,8 +14,9 @@ from postroom_api.domain.values import (
     Principal,
     SetAsideRow,
 )
-from postroom_api.http import export_api, office_api, system_api, trials_api
+from postroom_api.http import export_api, office_api, own_api, people_api, system_api, trials_api
 from postroom_api.http.desk import Desk
+from postroom_api.http.scoped import guard, needs
 from postroom_contract.commands import Redo
 from postroom_contract.forum import Forum, Member, Post, Topic
 from postroom_contract.mail import MailSummary
@@ -73,17 +74,27 @@ class TraceView(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
 
 
-@get("/forums", operation_id="listForums", summary="All forums")
+@get("/forums", operation_id="listForums", summary="All forums", **needs("forums:read"))
 async def list_forums(who: Who, desk: At) -> PageOf[Forum]:
     return PageOf(data=list(await desk.forums(who)), next_cursor=None)
 
 
-@post("/forums", operation_id="createForum", summary="Make a forum with its address")
+@post(
+    "/forums",
+    operation_id="createForum",
+    summary="Make a forum with its address",
+    **needs("forums:write"),
+)
 async def create_forum(who: Who, desk: At, data: NewForum) -> Forum:
     return await desk.create_forum(who, data.name, data.address)
 
 
-@get("/forums/{forum:str}/members", operation_id="listMembers", summary="Who takes part")
+@get(
+    "/forums/{forum:str}/members",
+    operation_id="listMembers",
+    summary="Who takes part",
+    **needs("forums:read"),
+)
 async def list_members(
     who: Who, desk: At, forum: str, limit: Limit, cursor: Cursor = None
 ) -> PageOf[Member]:
@@ -91,12 +102,22 @@ async def list_members(
     return PageOf(data=list(page.data), next_cursor=page.next_cursor)
 
 
-@post("/forums/{forum:str}/members", operation_id="addMember", summary="Let someone take part")
+@post(
+    "/forums/{forum:str}/members",
+    operation_id="addMember",
+    summary="Let someone take part",
+    **needs("forums:write"),
+)
 async def add_member(who: Who, desk: At, forum: str, data: NewMember) -> Member:
     return await desk.add_member(who, forum, data.email, data.name, data.delivery)
 
 
-@get("/forums/{forum:str}/topics", operation_id="listTopics", summary="A forum's topics")
+@get(
+    "/forums/{forum:str}/topics",
+    operation_id="listTopics",
+    summary="A forum's topics",
+    **needs("forums:read"),
+)
 async def list_topics(
     who: Who, desk: At, forum: str, limit: Limit, cursor: Cursor = None
 ) -> PageOf[Topic]:
@@ -104,12 +125,22 @@ async def list_topics(
     return PageOf(data=list(page.data), next_cursor=page.next_cursor)
 
 
-@post("/forums/{forum:str}/topics", operation_id="createTopic", summary="Begin a topic")
+@post(
+    "/forums/{forum:str}/topics",
+    operation_id="createTopic",
+    summary="Begin a topic",
+    **needs("forums:write"),
+)
 async def create_topic(who: Who, desk: At, forum: str, data: NewTopic) -> Post:
     return await desk.begin_topic(who, forum, data.subject, data.text)
 
 
-@get("/topics/{topic:str}/posts", operation_id="listPosts", summary="A topic's posts")
+@get(
+    "/topics/{topic:str}/posts",
+    operation_id="listPosts",
+    summary="A topic's posts",
+    **needs("forums:read"),
+)
 async def list_posts(
     who: Who, desk: At, topic: str, limit: Limit, cursor: Cursor = None
 ) -> PageOf[Post]:
@@ -117,12 +148,22 @@ async def list_posts(
     return PageOf(data=list(page.data), next_cursor=page.next_cursor)
 
 
-@post("/topics/{topic:str}/posts", operation_id="createPost", summary="Reply; goes out as mail")
+@post(
+    "/topics/{topic:str}/posts",
+    operation_id="createPost",
+    summary="Reply; goes out as mail",
+    **needs("forums:write"),
+)
 async def create_post(who: Who, desk: At, topic: str, data: NewPost) -> Post:
     return await desk.reply(who, topic, data.text, data.parent)
 
 
-@get("/messages", operation_id="listMessages", summary="The message log, newest first")
+@get(
+    "/messages",
+    operation_id="listMessages",
+    summary="The message log, newest first",
+    **needs("messages:read"),
+)
 async def list_messages(
     who: Who,
     desk: At,
@@ -138,12 +179,18 @@ async def list_messages(
     operation_id="restoreMessage",
     summary="Bring a deleted mail back",
     status_code=200,
+    **needs("mailboxes:write"),
 )
 async def restore(who: Who, desk: At, message: str) -> MessageRow:
     return (await desk.restore(who, message)).row
 
 
-@get("/messages/{message:str}", operation_id="getMessage", summary="One mail")
+@get(
+    "/messages/{message:str}",
+    operation_id="getMessage",
+    summary="One mail",
+    **needs("messages:read"),
+)
 async def get_message(who: Who, desk: At, message: str) -> MessageView:
     found = await desk.message(who, message)
     return MessageView(message=found.row, summary=found.event.summary)
@@ -154,18 +201,29 @@ async def get_message(who: Who, desk: At, message: str) -> MessageView:
     operation_id="getRawMessage",
     summary="One mail, byte for byte",
     media_type="message/rfc822",
+    **needs("messages:raw"),
 )
 async def get_raw(who: Who, desk: At, message: str) -> Response[bytes]:
     return raw_answer(await desk.raw(who, message), message)
 
 
-@get("/messages/{message:str}/trace", operation_id="getTrace", summary="Why it was sorted so")
+@get(
+    "/messages/{message:str}/trace",
+    operation_id="getTrace",
+    summary="Why it was sorted so",
+    **needs("messages:read"),
+)
 async def get_trace(who: Who, desk: At, message: str) -> TraceView:
     found = await desk.message(who, message)
     return TraceView(message=found.row.id, event=found.event.id, decision=found.event.decision)
 
 
-@get("/deliveries", operation_id="listDeliveries", summary="Outgoing mail, newest first")
+@get(
+    "/deliveries",
+    operation_id="listDeliveries",
+    summary="Outgoing mail, newest first",
+    **needs("messages:read"),
+)
 async def list_deliveries(
     who: Who,
     desk: At,
@@ -181,13 +239,19 @@ async def list_deliveries(
     operation_id="getRawDelivery",
     summary="One recipient's copy, byte for byte",
     media_type="message/rfc822",
+    **needs("messages:raw"),
 )
 async def get_copy(who: Who, desk: At, serial: int) -> Response[bytes]:
     copy = await desk.copy(who, serial)
     return raw_answer(copy.raw, f"delivery-{serial}")
 
 
-@get("/set-aside", operation_id="listSetAside", summary="What no service could take")
+@get(
+    "/set-aside",
+    operation_id="listSetAside",
+    summary="What no service could take",
+    **needs("messages:read"),
+)
 async def list_set_aside(
     who: Who, desk: At, limit: Limit, cursor: Cursor = None
 ) -> PageOf[SetAsideRow]:
@@ -199,6 +263,7 @@ async def list_set_aside(
     operation_id="redoSetAside",
     summary="Try again what was set aside",
     status_code=202,
+    **needs("admin"),
 )
 async def redo(who: Who, desk: At, entry: str) -> Redo:
     return await desk.redo(who, entry)
@@ -218,7 +283,7 @@ def router() -> Router:
     handlers: list[Any] = [
         list_forums, create_forum, list_members, add_member, list_topics, create_topic,
         list_posts, create_post, list_messages, restore, get_message, get_raw, get_trace,
-        list_deliveries, get_copy, list_set_aside, redo, *office_api.HANDLERS,
-        *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
+        list_deliveries, get_copy, list_set_aside, redo, *office_api.HANDLERS, *people_api.HANDLERS,
+        *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
     ]  # fmt: skip
-    return Router("/api/v1", route_handlers=handlers)
+    return Router("/api/v1", route_handlers=handlers, guards=[guard])

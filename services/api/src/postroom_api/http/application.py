@@ -1,6 +1,8 @@
 """The Litestar application: routes, documentation, static files."""
 
+from dataclasses import dataclass, fields
 from importlib.resources import files
+from typing import Any
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -11,15 +13,29 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 
-from postroom_api.http import api, mailbox_pages, pages, rule_pages, system_pages, trial_pages
-from postroom_api.http.attempts import Attempts
+from postroom_api.domain.scopes import MEANINGS
+from postroom_api.http import (
+    account_pages,
+    api,
+    mailbox_pages,
+    pages,
+    people_pages,
+    profile_pages,
+    rule_pages,
+    sign_in_pages,
+    system_pages,
+    trial_pages,
+)
 from postroom_api.http.desk import Desk
+from postroom_api.http.door import Door
 from postroom_api.http.idempotency import IdempotentPosts
 from postroom_api.http.office import Office
+from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets, Pace
 from postroom_api.http.problems import answer
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
+from postroom_api.http.staff import Staff
 from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
 from postroom_api.postgres.idempotency import Idempotency
@@ -27,54 +43,61 @@ from postroom_api.postgres.people import People
 from postroom_runtime.clock import Clock
 
 BODY_BYTES = 1_000_000
+TOKENS = "A token with the scope that the route names; there are: " + "; ".join(
+    f"`{scope}` ({meaning})" for scope, meaning in MEANINGS.items()
+)
 PUBLIC = ["^/static/", "^/schema", "^/docs"]
+PAGES = (
+    pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
+    trial_pages, system_pages,
+)  # fmt: skip
 
 
-def build(
-    desk: Desk,
-    office: Office,
-    trials: Trials,
-    system: SystemDesk,
-    people: People,
-    idempotency: Idempotency,
-    buckets: Buckets,
-    renderer: Pages,
-    clock: Clock,
-    version: str,
-) -> Framing:
+@dataclass(frozen=True)
+class Desks:
+    """What routes ask; each is handed to them under its name here."""
+
+    desk: Desk
+    office: Office
+    trials: Trials
+    system: SystemDesk
+    door: Door
+    staff: Staff
+    own: OwnDesk
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What middleware and pages find in the application's state, under its name here."""
+
+    people: People
+    clock: Clock
+    pages: Pages
+    buckets: Buckets
+    idempotency: Idempotency
+
+
+def build(desks: Desks, shared: Shared, version: str) -> Framing:
     """Return the ASGI application over what it needs."""
+    return Framing(litestar_of(desks, shared, version))
 
-    async def give_desk() -> Desk:
-        return desk
 
-    async def give_office() -> Office:
-        return office
+def litestar_of(desks: Desks | None, shared: Shared | None, version: str) -> Litestar:
+    """Return the application; without desks it can only describe itself."""
 
-    async def give_trials() -> Trials:
-        return trials
+    def giving(name: str) -> Provide:
+        async def give() -> Any:
+            return getattr(desks, name)
 
-    async def give_system() -> SystemDesk:
-        return system
+        return Provide(give)
 
-    security: list[dict[str, list[str]]] = [{"bearer": []}]
     static = create_static_files_router(
         path="/static", directories=[str(files("postroom_api") / "static")], include_in_schema=False
     )
-    application = Litestar(
-        route_handlers=[
-            api.router(),
-            pages.router(),
-            rule_pages.router(),
-            mailbox_pages.router(),
-            trial_pages.router(),
-            system_pages.router(),
-            static,
-        ],
+    return Litestar(
+        route_handlers=[api.router(), *(one.router() for one in PAGES), static],
         dependencies={
-            "desk": Provide(give_desk),
-            "office": Provide(give_office),
-            "trials": Provide(give_trials),
-            "system": Provide(give_system),
+            **{one.name: giving(one.name) for one in fields(Desks)},
             "who": Provide(principal_of, sync_to_thread=False),
         },
         middleware=[
@@ -85,26 +108,19 @@ def build(
         ],
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_BYTES,
-        state=State(
-            {
-                "people": people,
-                "clock": clock,
-                "pages": renderer,
-                "attempts": Attempts(),
-                "buckets": buckets,
-                "idempotency": idempotency,
-            }
-        ),
-        openapi_config=OpenAPIConfig(
-            title="Postroom",
-            version=version,
-            path="/schema",
-            security=security,
-            components=Components(
-                security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}
-            ),
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        ),
+        state=State({one.name: getattr(shared, one.name, None) for one in fields(Shared)}),
+        openapi_config=_described(version),
         logging_config=None,
     )
-    return Framing(application)
+
+
+def _described(version: str) -> OpenAPIConfig:
+    bearer = SecurityScheme(type="http", scheme="bearer", description=TOKENS)
+    return OpenAPIConfig(
+        title="Postroom",
+        version=version,
+        path="/schema",
+        security=[{"bearer": []}],
+        components=Components(security_schemes={"bearer": bearer}),
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+    )

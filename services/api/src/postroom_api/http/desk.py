@@ -64,7 +64,8 @@ class Desk:
     async def members(
         self, who: Principal, forum_id: str, cursor: str | None, limit: int
     ) -> forum.Members:
-        """Return a page of members."""
+        """Return a page of members (administrators only)."""
+        require_administrator(who)
         page = forum.Page(cursor=cursor, limit=limit)
         return await self._services.ask(
             forum.ListMembers(account=who.account, forum=forum_id, page=page)
@@ -194,7 +195,8 @@ class Desk:
     async def deliveries(
         self, who: Principal, cursor: str | None, limit: int, origin: str | None = None
     ) -> PageOf[Delivery]:
-        """Return a page of outgoing mail."""
+        """Return a page of outgoing mail (administrators only)."""
+        require_administrator(who)
         return await self._log.deliveries(who, cursor, limit, origin)
 
     async def copy(self, who: Principal, serial: int) -> forum.Copy:
@@ -220,7 +222,8 @@ class Desk:
     async def set_aside(
         self, who: Principal, cursor: str | None, limit: int
     ) -> PageOf[SetAsideRow]:
-        """Return a page of what was set aside."""
+        """Return a page of what was set aside (administrators only)."""
+        require_administrator(who)
         return await self._log.set_aside(who, cursor, limit)
 
     async def redo(self, who: Principal, entry: str) -> commands.Redo:

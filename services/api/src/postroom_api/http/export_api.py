@@ -11,6 +11,7 @@ from litestar.response import Stream
 from postroom_api.domain.values import Principal
 from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
+from postroom_api.http.scoped import needs
 
 Who = NamedDependency[Principal]
 At = NamedDependency[Desk]
@@ -52,7 +53,7 @@ def _joined(rows: list[Any]) -> bytes:
     operation_id="export",
     summary="A whole list as NDJSON",
     media_type="application/x-ndjson",
-    opt={"feed": True},
+    **needs("admin", feed=True),
 )
 async def export(who: Who, desk: At, office: Of, what: What) -> Stream:
     """Every row the asker may see, newest first, without pages. Cut off: ask again."""

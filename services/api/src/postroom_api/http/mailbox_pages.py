@@ -9,6 +9,7 @@ from litestar.response import Redirect
 from postroom_api.domain import mailbox_forms
 from postroom_api.domain.mailbox_forms import FormError, MailboxForm
 from postroom_api.domain.mailbox_settings import Mailbox
+from postroom_api.http.entries import require_administrator
 from postroom_api.http.office import Office
 from postroom_api.http.pages import SEE_OTHER, Of, Req, Who, page
 from postroom_api.http.problems import ProblemError
@@ -38,8 +39,9 @@ async def mailboxes_page(request: Req, who: Who, office: Of) -> Response[str]:
 
 @get("/mailboxes/new", include_in_schema=False)
 async def new_mailbox_page(
-    request: Req, kind: Annotated[str, Parameter(query="type")] = ""
+    request: Req, who: Who, kind: Annotated[str, Parameter(query="type")] = ""
 ) -> Response[str]:
+    require_administrator(who)
     known = kind if kind in {"smtp", "imap", "pop3"} else ""
     return _form(request, MailboxForm(), known, None)
 

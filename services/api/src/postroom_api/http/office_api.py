@@ -10,6 +10,7 @@ from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.values import PageOf, Principal, Rule
 from postroom_api.http.office import Office
 from postroom_api.http.problems import FieldError, ProblemError
+from postroom_api.http.scoped import needs
 from postroom_contract.rules import Action, Condition
 from postroom_contract.ruling import Trial
 
@@ -55,22 +56,34 @@ class Receiving(msgspec.Struct, frozen=True):
     """False: a check was under way already."""
 
 
-@get("/mailboxes", operation_id="listMailboxes", summary="All mailboxes")
+@get("/mailboxes", operation_id="listMailboxes", summary="All mailboxes", **needs("mailboxes:read"))
 async def list_mailboxes(who: Who, office: At) -> PageOf[Mailbox]:
     return PageOf(data=await office.mailboxes(who), next_cursor=None)
 
 
-@post("/mailboxes", operation_id="createMailbox", summary="Make a mailbox")
+@post(
+    "/mailboxes", operation_id="createMailbox", summary="Make a mailbox", **needs("mailboxes:write")
+)
 async def create_mailbox(who: Who, office: At, data: MailboxSettings) -> Mailbox:
     return await office.add_mailbox(who, data)
 
 
-@get("/mailboxes/{mailbox:str}", operation_id="getMailbox", summary="One mailbox")
+@get(
+    "/mailboxes/{mailbox:str}",
+    operation_id="getMailbox",
+    summary="One mailbox",
+    **needs("mailboxes:read"),
+)
 async def get_mailbox(who: Who, office: At, mailbox: str) -> Mailbox:
     return await office.mailbox(who, mailbox)
 
 
-@patch("/mailboxes/{mailbox:str}", operation_id="changeMailbox", summary="Change a mailbox")
+@patch(
+    "/mailboxes/{mailbox:str}",
+    operation_id="changeMailbox",
+    summary="Change a mailbox",
+    **needs("mailboxes:write"),
+)
 async def change_mailbox(who: Who, office: At, mailbox: str, data: dict[str, Any]) -> Mailbox:
     """Merge the patch (RFC 7396) into what is there; the password is left alone unless given."""
     settings = patched(await office.mailbox(who, mailbox), data)
@@ -91,7 +104,12 @@ def patched(found: Mailbox, data: dict[str, Any]) -> MailboxSettings:
         ) from error  # fmt: skip
 
 
-@delete("/mailboxes/{mailbox:str}", operation_id="deleteMailbox", summary="Take a mailbox away")
+@delete(
+    "/mailboxes/{mailbox:str}",
+    operation_id="deleteMailbox",
+    summary="Take a mailbox away",
+    **needs("mailboxes:write"),
+)
 async def delete_mailbox(who: Who, office: At, mailbox: str) -> None:
     await office.delete_mailbox(who, mailbox)
 
@@ -101,6 +119,7 @@ async def delete_mailbox(who: Who, office: At, mailbox: str) -> None:
     operation_id="receiveNow",
     summary="Look for new mail now",
     status_code=202,
+    **needs("mailboxes:write"),
 )
 async def receive_now(who: Who, office: At, mailbox: str) -> Receiving:
     return Receiving(mailbox, started=await office.receive_now(who, mailbox))
@@ -127,17 +146,29 @@ def merge(target: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-@get("/rules", operation_id="listRules", summary="All rules, in the order they are tried")
+@get(
+    "/rules",
+    operation_id="listRules",
+    summary="All rules, in the order they are tried",
+    **needs("rules:read"),
+)
 async def list_rules(who: Who, office: At) -> PageOf[Rule]:
     return PageOf(data=list(await office.rules(who)), next_cursor=None)
 
 
-@post("/rules", operation_id="createRule", summary="Append a rule to a mailbox")
+@post(
+    "/rules",
+    operation_id="createRule",
+    summary="Append a rule to a mailbox",
+    **needs("rules:write"),
+)
 async def create_rule(who: Who, office: At, data: NewRule) -> Rule:
     return await office.add_rule(who, data.mailbox, data.name, data.condition, data.actions)
 
 
-@patch("/rules/{rule:str}", operation_id="changeRule", summary="Change a rule")
+@patch(
+    "/rules/{rule:str}", operation_id="changeRule", summary="Change a rule", **needs("rules:write")
+)
 async def change_rule(who: Who, office: At, rule: str, data: RulePatch) -> Rule:
     changes = {
         name: value
@@ -154,12 +185,18 @@ async def change_rule(who: Who, office: At, rule: str, data: RulePatch) -> Rule:
     operation_id="tryRules",
     summary="What would the rules say of this mail?",
     status_code=200,
+    **needs("rules:read"),
 )
 async def try_rules(who: Who, office: At, data: TrialMail) -> Trial:
     return await office.try_mail(who, data.mailbox, data.raw.encode())
 
 
-@delete("/rules/{rule:str}", operation_id="deleteRule", summary="Take a rule away")
+@delete(
+    "/rules/{rule:str}",
+    operation_id="deleteRule",
+    summary="Take a rule away",
+    **needs("rules:write"),
+)
 async def delete_rule(who: Who, office: At, rule: str) -> None:
     await office.delete_rule(who, rule)
 

@@ -1,11 +1,9 @@
 """The pages: readable and usable without JavaScript, a stable URL for everything."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar import MediaType, Request, Response, Router, get, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, Parameter
@@ -16,9 +14,7 @@ from postroom_api.http.api import raw_answer
 from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
 from postroom_api.http.problems import PROBLEMS, ProblemError
-from postroom_api.http.security import COOKIE
 from postroom_api.ports import ServiceProblemError, TakenError
-from postroom_api.postgres.people import SESSION_DAYS
 from postroom_contract.rules import PostToForum
 from postroom_runtime.errors import UnavailableError
 
@@ -29,14 +25,6 @@ Req = Request[Any, Any, Any]
 PAGE = 50
 SEE_OTHER: Literal[303] = 303
 Cursor = Annotated[str | None, Parameter(query="cursor")]
-
-
-class SignIn(msgspec.Struct):
-    """The sign-in form."""
-
-    email: str = ""
-    password: str = ""
-    next: str = "/"
 
 
 class ForumForm(msgspec.Struct):
@@ -76,54 +64,6 @@ def page(request: Req, template: str, status: int = 200, **values: Any) -> Respo
     """Return a rendered page."""
     html = request.app.state.pages.render(template, request, **values)
     return Response(html, media_type=MediaType.HTML, status_code=status)
-
-
-def _local(path: str) -> str:
-    """Return where to go after signing in: only ever a place of this site."""
-    parts = urlsplit(path)
-    safe = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc
-    return path if safe else "/"
-
-
-@get("/sign-in", exclude_from_auth=True, include_in_schema=False)
-async def sign_in_page(
-    request: Req, next_path: Annotated[str, Parameter(query="next")] = "/"
-) -> Response[str]:
-    return page(request, "sign_in.html", next=_local(next_path), email="", error=None)
-
-
-@post("/sign-in", exclude_from_auth=True, include_in_schema=False)
-async def sign_in(request: Req, data: Annotated[SignIn, Form]) -> Response[Any]:
-    state = request.app.state
-    peer = request.client.host if request.client else "-"
-    if not state.attempts.allowed(f"{peer} {data.email.lower()[:254]}"):
-        error = "Too many attempts. Wait a minute, then try again."
-        return page(
-            request, "sign_in.html", 429, next=_local(data.next), email=data.email, error=error
-        )
-    found = await state.people.sign_in(data.email, data.password, state.clock.now())
-    if found is None:
-        error = "This e-mail address and password do not go together."
-        return page(
-            request, "sign_in.html", 401, next=_local(data.next), email=data.email, error=error
-        )
-    cookie = Cookie(
-        key=COOKIE,
-        value=found[0],
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-        max_age=SESSION_DAYS * 86_400,
-        path="/",
-    )
-    return Redirect(_local(data.next), status_code=SEE_OTHER, cookies=[cookie])
-
-
-@post("/sign-out", include_in_schema=False)
-async def sign_out(request: Req, who: Who) -> Redirect:
-    await request.app.state.people.sign_out(who, request.cookies.get(COOKIE, ""))
-    gone = Cookie(key=COOKIE, value="", max_age=0, path="/", httponly=True, samesite="lax")
-    return Redirect("/sign-in", status_code=SEE_OTHER, cookies=[gone])
 
 
 @get("/forums", include_in_schema=False)
@@ -334,7 +274,7 @@ async def unsubscribe(request: Req, desk: At, token: str) -> Response[str]:
 def router() -> Router:
     """Return the pages."""
     handlers: list[Any] = [
-        sign_in_page, sign_in, sign_out, forums_page, create_forum, forum_page, members_page,
+        forums_page, create_forum, forum_page, members_page,
         add_member, new_topic_page, new_topic, topic_page, reply, messages_page, restore_message,
         message_page,
         raw_message, outbox_page, copy_page, set_aside_page, redo, docs_page, problem_page,

@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from postroom_api.domain import rule_forms
 from postroom_api.domain.rule_forms import FormError, RuleForm
 from postroom_api.domain.values import Principal, Rule
+from postroom_api.http.entries import require_administrator
 from postroom_api.http.office import Office
 from postroom_api.http.pages import SEE_OTHER, URL_ENCODED, Of, Req, Who, page
 from postroom_api.http.problems import ProblemError
@@ -51,6 +52,7 @@ async def rules_page(request: Req, who: Who, office: Of) -> Response[str]:
 async def new_rule_page(
     request: Req, who: Who, office: Of, mailbox: Annotated[str, Parameter(query="mailbox")] = ""
 ) -> Response[str]:
+    require_administrator(who)
     return await _form_page(request, who, office, RuleForm(mailbox=mailbox), rule=None, error=None)
 
 

@@ -1,7 +1,8 @@
 """Who asks, and what every answer carries.
 
-Laws: a cookie signs requests only of our own pages (Sec-Fetch-Site, Origin); a wrong credential is
-401, never an anonymous request; every request but a feed ends within REQUEST_SECONDS.
+Laws: a cookie signs requests only of our own pages (Sec-Fetch-Site, Origin); a token does what its
+scopes say (http/scoped.py) and opens pages only with all of them; a wrong credential is 401, never
+an anonymous request; every request but a feed ends within REQUEST_SECONDS.
 """
 
 import asyncio
@@ -18,9 +19,10 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from litestar.middleware.base import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from postroom_api.domain.scopes import ADMIN, covers
 from postroom_api.domain.values import Principal
 from postroom_api.http.problems import ProblemError
-from postroom_api.postgres.people import People
+from postroom_api.postgres.people import People, Visit
 from postroom_runtime.clock import Clock
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -58,17 +60,20 @@ class Authentication(AbstractAuthenticationMiddleware):
             )
             if principal is None:
                 raise NotAuthorizedException("this token is not known (Authorization: Bearer …)")
+            if not connection.url.path.startswith("/api/") and not covers(principal.scopes, ADMIN):
+                # The pages ask for no scopes: a token of some scopes only would go around them.
+                raise ProblemError(403, "scope_missing", "This token is for the API (/api/v1).")
             return AuthenticationResult(user=principal, auth="token")
         secret = connection.cookies.get(COOKIE, "")
         principal = await people.by_session(secret, clock.now()) if secret else None
         if principal is None:
             raise NotAuthorizedException("a bearer token or a session is needed")
         if connection.scope.get("method") not in SAFE:
-            _refuse_foreign(connection)
+            refuse_foreign(connection)
         return AuthenticationResult(user=principal, auth="session")
 
 
-def _refuse_foreign(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+def refuse_foreign(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Raise 403 when another site made the browser ask (CSRF)."""
     site = connection.headers.get("sec-fetch-site")
     if site is not None:
@@ -130,6 +135,12 @@ def _given_id(scope: Any) -> str | None:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value.decode("ascii"))
     return None
+
+
+def visit_of(request: Request[Any, Any, Any]) -> Visit:
+    """Return where a request comes from."""
+    peer = request.client.host if request.client else "-"
+    return Visit(peer, request.headers.get("user-agent", ""))
 
 
 def principal_of(request: Request[Principal, Any, Any]) -> Principal:

@@ -13,12 +13,12 @@ from postroom_api.domain.operations import Operation
 from postroom_api.domain.values import Principal
 from postroom_api.http.office import Office
 from postroom_api.http.office_api import patched
+from postroom_api.http.scoped import needs
 from postroom_api.http.trials import Trials
 
 Who = NamedDependency[Principal]
 At = NamedDependency[Trials]
 Of = NamedDependency[Office]
-FEED = {"feed": True}
 
 
 async def _messages(
@@ -33,6 +33,7 @@ async def _messages(
     operation_id="testMailbox",
     summary="Try a mailbox's settings before they are saved",
     status_code=202,
+    **needs("mailboxes:write"),
 )
 async def try_settings(who: Who, trials: At, data: MailboxSettings) -> Operation:
     """Begin a test; the outcome is the operation's result, told live on its events."""
@@ -44,6 +45,7 @@ async def try_settings(who: Who, trials: At, data: MailboxSettings) -> Operation
     operation_id="testStoredMailbox",
     summary="Try a mailbox as it is, or as a patch would make it",
     status_code=202,
+    **needs("mailboxes:write"),
 )
 async def try_mailbox(
     who: Who, trials: At, office: Of, mailbox: str, data: dict[str, Any] | None = None
@@ -53,7 +55,12 @@ async def try_mailbox(
     return await trials.test(who, settings, mailbox)
 
 
-@get("/operations/{operation:str}", operation_id="getOperation", summary="How long work goes")
+@get(
+    "/operations/{operation:str}",
+    operation_id="getOperation",
+    summary="How long work goes",
+    **needs("mailboxes:read"),
+)
 async def get_operation(who: Who, trials: At, operation: str) -> Operation:
     return await trials.operation(who, operation)
 
@@ -63,7 +70,7 @@ async def get_operation(who: Who, trials: At, operation: str) -> Operation:
     operation_id="watchOperation",
     summary="Look on: `stage` events, at last `end`",
     media_type="text/event-stream",
-    opt=FEED,
+    **needs("mailboxes:read", feed=True),
 )
 async def watch_operation(who: Who, trials: At, operation: str) -> ServerSentEvent:
     await trials.operation(who, operation)
@@ -75,7 +82,7 @@ async def watch_operation(who: Who, trials: At, operation: str) -> ServerSentEve
     operation_id="watchMailbox",
     summary="Look on while it is checked: `progress` events, at last `end`",
     media_type="text/event-stream",
-    opt=FEED,
+    **needs("mailboxes:read", feed=True),
 )
 async def watch_mailbox(who: Who, trials: At, office: Of, mailbox: str) -> ServerSentEvent:
     await office.mailbox(who, mailbox)

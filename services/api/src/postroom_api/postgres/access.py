@@ -34,10 +34,23 @@ class Access:
             yield connection
 
     @asynccontextmanager
+    async def home(self, principal: Principal) -> AsyncIterator[Connection]:
+        """Give a transaction in the account they belong to, wherever they are at work."""
+        who = principal
+        async with self._as(who.belongs_to, who.id, None, who.role) as connection:
+            yield connection
+
+    @asynccontextmanager
     async def credential(self, credential: str) -> AsyncIterator[Connection]:
         """Give a transaction that sees the one row this credential opens (signing in)."""
         async with self._as(None, None, credential, None) as connection:
             yield connection
+
+    async def become(
+        self, connection: Connection, account: str, person: str, role: str | None = None
+    ) -> None:
+        """Go on in this transaction as somebody whom a credential has shown to be there."""
+        await connection.execute(_ACT_AS, account, person, None, role)
 
     @asynccontextmanager
     async def _as(self, *who: str | None) -> AsyncIterator[Connection]:

@@ -69,6 +69,8 @@ class Questions:
                 return await self._leaver(request)
             case forum.ReadCopy():
                 return await self._copy(request)
+            case forum.ForgetAccount():
+                return await self._forums.forget_account(request.account)
             case _:
                 return await self._list(request)
 

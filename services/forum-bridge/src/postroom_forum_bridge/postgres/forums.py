@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from postroom_contract import forum
 from postroom_forum_bridge.ports import ForumRow, ProblemError, Work
+from postroom_forum_bridge.postgres.forgetting import forget
 from postroom_forum_bridge.postgres.rows import FORUM, forum_of
 from postroom_forum_bridge.postgres.work import PostgresWork
 from postroom_runtime.postgres import Connection, Database
@@ -85,6 +86,11 @@ class PostgresForums:
             if await _find(connection, request.account, request.id) is not None:
                 raise ProblemError("conflict", "The forum is open.")
             return forum.Done()
+
+    async def forget_account(self, account: str) -> forum.Forgotten:
+        """Delete a piece of an account; repeat until there is no more."""
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            return forum.Forgotten(more=await forget(connection, account))
 
 
 async def _find(connection: Connection, account: str, name: str) -> forum.Forum | None:
