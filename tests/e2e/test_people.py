@@ -204,7 +204,9 @@ def pictures() -> Path | None:
     return Path(kept) if kept else None
 
 
-async def take(page: Page, directory: Path | None, name: str) -> None:
+async def take(page: Page, directory: Path | None, name: str, heading: str) -> None:
+    """Wait for the page with this heading; look at it at a desk and on a phone."""
+    await expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
     for size, width in (("desk", DESK), ("phone", PHONE)):
         await page.set_viewport_size(width)
         assert await browser.overflow(page) <= 0, f"{name} is too wide for a {size}"
@@ -234,16 +236,16 @@ async def test_a_walk_from_the_invitation_to_the_end(
         await browser.sign_in(office, running, "/users")
         await office.get_by_label("E-mail address").fill("anna@example.org")
         await office.get_by_label("Name", exact=True).fill("Anna")
-        await take(office, pictures, "users")
+        await take(office, pictures, "users", "Access")
         await office.get_by_role("button", name="Invite").click()
         link = await office.get_by_label("Link").input_value()
-        await take(office, pictures, "user-link")
+        await take(office, pictures, "user-link", "A link for Anna")
 
         page = await (await chrome.new_context()).new_page()
         page.set_default_timeout(20_000)
         watch_anna = browser.Watch(page, running.base_url)
         await page.goto(link)
-        await take(page, pictures, "welcome")
+        await take(page, pictures, "welcome", "Welcome")
         await page.get_by_label("Your name").fill("Anna Berg")
         await page.get_by_label("New password").fill("tomatoes in may")
         await page.get_by_label("The same again").fill("tomatoes in may")
@@ -254,14 +256,14 @@ async def test_a_walk_from_the_invitation_to_the_end(
         await page.get_by_role("link", name="Profile").click()
         await page.get_by_role("button", name="Switch on").click()
         secret = await page.locator("#secret").inner_text()
-        await take(page, pictures, "second-factor")
+        await take(page, pictures, "second-factor", "Second factor")
         first = code_of(secret, 0)
         await page.get_by_label("Code").fill(first)
         await page.get_by_role("button", name="Switch on").click()
         await expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
         recovery = await page.locator(".codes code").first.inner_text()
         assert await page.locator(".codes code").count() == 10
-        await take(page, pictures, "recovery-codes")
+        await take(page, pictures, "recovery-codes", "Recovery codes")
         await page.get_by_role("link", name="I have kept them").click()
         await expect(page.get_by_text("10 recovery codes are left.")).to_be_visible()
         await page.get_by_role("button", name="Sign out").click()
@@ -273,13 +275,13 @@ async def test_a_walk_from_the_invitation_to_the_end(
         await page.get_by_label("forums:read").check()
         await page.get_by_role("button", name="Make token").click()
         token = await page.get_by_label("Token").input_value()
-        await take(page, pictures, "token")
+        await take(page, pictures, "token", "Token “reading list”")
         async with httpx.AsyncClient(
             base_url=running.base_url, headers={"Authorization": f"Bearer {token}"}
         ) as program:
             assert (await program.get("/api/v1/forums")).status_code == 200
             await page.goto(f"{running.base_url}/profile")
-            await take(page, pictures, "profile")
+            await take(page, pictures, "profile", "Profile")
             await page.get_by_role("button", name="Revoke reading list").click()
             await expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
             assert (await program.get("/api/v1/forums")).status_code == 401
@@ -287,7 +289,7 @@ async def test_a_walk_from_the_invitation_to_the_end(
 
         await office.goto(f"{running.base_url}/users")
         await office.get_by_role("link", name="Anna Berg").click()
-        await take(office, pictures, "user")
+        await take(office, pictures, "user", "Anna Berg")
         await office.get_by_role("button", name="Deactivate Anna Berg").click()
         await expect(office.get_by_text("deactivated", exact=True)).to_be_visible()
         await page.goto(f"{running.base_url}/profile")
@@ -301,8 +303,7 @@ async def sign_in_with_a_code(page: Page, secret: str, used: str, pictures: Path
     await page.get_by_label("E-mail address").fill("anna@example.org")
     await page.get_by_label("Password").fill("tomatoes in may")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_label("Code")).to_be_visible()
-    await take(page, pictures, "sign-in-code")
+    await take(page, pictures, "sign-in-code", "Second step")
     for wrong in ("000000", used):
         await page.get_by_label("Code").fill(wrong)
         await page.get_by_role("button", name="Go on").click()
@@ -338,12 +339,11 @@ async def look_at_the_rest(office: Page, running: System, api: Api, pictures: Pa
         ("audit-filtered", "/audit?person=Anna&action=second_factor", "Access"),
     ):
         await office.goto(f"{running.base_url}{path}")
-        await expect(office.get_by_role("heading", name=heading, exact=True)).to_be_visible()
-        await take(office, pictures, name)
+        await take(office, pictures, name, heading)
     await office.goto(f"{running.base_url}/accounts")
     await office.get_by_role("button", name="Go there Second").click()
     await expect(office.get_by_text("You are at work in the account")).to_be_visible()
     await office.goto(f"{running.base_url}/users")
-    await take(office, pictures, "elsewhere")
+    await take(office, pictures, "elsewhere", "Access")
     await office.get_by_role("button", name="Back home").click()
     await expect(office.get_by_role("heading", name="Access")).to_be_visible()

@@ -93,7 +93,7 @@ async def test_an_invitation_is_taken_up_once(
     assert signed_in.principal.name == "Anna B."
     one = await users.one(admin, "usr_anna")
     assert one is not None
-    assert one.state == "active"
+    assert (one.state, one.last_seen_at) == ("active", NOW)
 
 
 async def test_who_is_deactivated_is_out_at_once_and_their_mailboxes_pause(

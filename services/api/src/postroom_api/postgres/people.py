@@ -242,6 +242,10 @@ class People:
 async def _begin(
     connection: Connection, who: Principal, secret: str, now: datetime, visit: Visit, *, waits: bool
 ) -> str:
+    if not waits:
+        await connection.execute(
+            "UPDATE config.person SET last_seen_at = $2 WHERE id = $1", who.id, now
+        )
     return str(
         await connection.fetchval(
             "INSERT INTO config.session (hash, account, person, expires_at, peer, agent,"
