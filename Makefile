@@ -40,6 +40,7 @@ check: $(STAMP) ## lint, format, types, architecture, schema and lock: all that 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m postroom_contract.schema --check
+	@$(BIN)/python -W ignore -m postroom_api.openapi --check
 	@deploy/local/lock.sh --check
 
 bench: $(STAMP) ## measure against a peer: NAME=smtp (Postfix), fetch-imap (mbsync), fetch-pop3 (mpop); ROUNDS=7
@@ -65,8 +66,9 @@ fmt: $(STAMP) ## format and apply safe lint fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-schema: $(STAMP) ## write the JSON Schemas of the contract again
+schema: $(STAMP) ## write the JSON Schemas of the contract and the API's description again (BREAKING=1)
 	@$(BIN)/python -m postroom_contract.schema --write
+	@$(BIN)/python -W ignore -m postroom_api.openapi --write $(if $(BREAKING),--breaking)
 
 lock: $(STAMP) ## resolve requirements.lock again after a change in a pyproject.toml
 	@deploy/local/lock.sh
