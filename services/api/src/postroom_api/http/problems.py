@@ -14,7 +14,7 @@ from postroom_api.ports import ServiceProblemError, TakenError
 from postroom_runtime.errors import DatabaseDownError, UnavailableError
 
 RETRY_SECONDS: Final = 5
-_TITLES: Final = {
+TITLES: Final = {
     400: "The request cannot be understood",
     401: "Sign in first",
     403: "Not allowed",
@@ -154,7 +154,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         headers["RateLimit-Policy"], headers["RateLimit"] = pace
     if problem.status == 401 and not page:  # noqa: PLR2004 - RFC 9110 §15.5.2
         headers["WWW-Authenticate"] = "Bearer"
-    title = _TITLES.get(problem.status, "Error")
+    title = TITLES.get(problem.status, "Error")
     if page:
         renderer = request.app.state.pages
         html = renderer.render(

@@ -9,10 +9,12 @@ import jinja2
 from litestar import Request
 from markupsafe import Markup, escape
 
+from postroom_api.domain.values import Principal
+from postroom_api.http.strings import Strings, gettext, ngettext
 from postroom_runtime.clock import Clock
 
 _FORUM = re.compile(r"\b(frm_[a-z0-9]{26})\b")
-_STEPS = (
+STEPS = (
     (timedelta(minutes=1), timedelta(seconds=1), "just now"),
     (timedelta(hours=1), timedelta(minutes=1), "{} min ago"),
     (timedelta(days=1), timedelta(hours=1), "{} h ago"),
@@ -23,9 +25,9 @@ _STEPS = (
 def ago(now: datetime, moment: datetime) -> str:
     """Return a time in the words of a list: `3 min ago`, `5 d ago`, then the date."""
     passed = max(now - moment, timedelta(0))
-    for limit, unit, words in _STEPS:
+    for limit, unit, words in STEPS:
         if passed < limit:
-            return words.format(passed // unit)
+            return gettext(words).format(passed // unit)
     return moment.astimezone(UTC).strftime("%Y-%m-%d")
 
 
@@ -58,12 +60,20 @@ class Pages:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        self._environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]  # the extension's
+        self._strings = Strings()
+        self._environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension's
+            gettext, ngettext, newstyle=True
+        )
         self._environment.filters["ago"] = self._time
         self._environment.filters["bytes"] = size
         self._environment.filters["linked"] = linked
         self._environment.globals["relay"] = relay
         self._environment.globals["version"] = version
+
+    @property
+    def languages(self) -> list[str]:
+        """Return the languages that pages can be read in."""
+        return self._strings.languages
 
     def _time(self, moment: datetime) -> Markup:
         exact = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -74,6 +84,9 @@ class Pages:
     def render(self, template: str, request: Request[Any, Any, Any], **values: Any) -> str:
         """Return the page; `who` is None for somebody who has not signed in."""
         who = request.scope.get("user")
+        chosen = who.locale if isinstance(who, Principal) else ""
+        language = self._strings.language(chosen, request.headers.get("accept-language", ""))
+        self._strings.use(language)
         return self._environment.get_template(template).render(
-            who=who, path=request.url.path, **values
+            who=who, path=request.url.path, language=language, **values
         )
