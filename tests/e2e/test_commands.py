@@ -55,6 +55,13 @@ async def test_the_demo_fills_a_system_once(tmp_path) -> None:
         assert "cannot read" in run(
             system, "rules", "test", "/no.eml", "--mailbox-id", support, code=1
         )
+        assert "no password" in run(system, "mailbox", "add", "X", "--type", "imap", code=1)
+        assert "SMTP" in run(system, "mailbox", "test", support, code=1)
+        added = run(system, "mailbox", "add", "Desk", "--address", "desk@example.org").strip()
+        assert added.startswith("mbx_")
+        shown = run(system, "config", "show", "--origin")
+        assert "POSTROOM_SMTP_PORT" in shown
+        assert system.admin_token not in shown
         assert "no mailbox here" in run(
             system, "rules", "test", str(mail), "--mailbox-id", "mbx_none", code=1
         )

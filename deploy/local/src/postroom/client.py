@@ -37,6 +37,17 @@ class Client:
         """Return the answer's JSON; OperatorError carries the server's own words."""
         return self._ask("GET", path, params=query)
 
+    def all(self, path: str, **query: str) -> list[Any]:
+        """Return every row of a list, page by page."""
+        rows: list[Any] = []
+        more = dict(query)
+        while True:
+            page = self.get(path, limit=200, **more)
+            rows += page["data"]
+            if not page["next_cursor"]:
+                return rows
+            more["cursor"] = page["next_cursor"]
+
     def post(self, path: str, **body: Any) -> Any:
         """Return the answer's JSON; OperatorError carries the server's own words."""
         return self._ask("POST", path, json=body)

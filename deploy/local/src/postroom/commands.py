@@ -9,17 +9,13 @@ from typing import Annotated
 
 import cyclopts
 
-from postroom.answers import AsJson
-from postroom.answers import print_json as _json
-from postroom.answers import print_table as _table
-from postroom.answers import running_system as _client
+from postroom.answers import AsJson, print_json, print_table, running_system
 from postroom.config import home_path
 from postroom.errors import OperatorError
 from postroom.home import Home
 
 FAILED = 1
 
-mailbox = cyclopts.App(name="mailbox", help="Mailboxes of the running system.")
 rules = cyclopts.App(name="rules", help="Rules of the running system.")
 setaside = cyclopts.App(name="setaside", help="What no service could take.")
 
@@ -45,7 +41,7 @@ def send(
         A mail to send as it is.
 
     """
-    client = _client()
+    client = running_system()
     if file is None:
         mail = EmailMessage(policy=SMTP)
         mail["From"], mail["To"], mail["Subject"] = sender, to, subject
@@ -64,30 +60,6 @@ def _read(file: Path) -> bytes:
         raise OperatorError(f"cannot read {file}: {error.strerror}", "name an .eml file") from error
 
 
-@mailbox.command(name="list")
-def list_mailboxes(*, as_json: AsJson = False) -> None:
-    """List mailboxes with their state."""
-    found = _client().get("/mailboxes")["data"]
-    if as_json:
-        _json(found)
-        return
-    rows = []
-    for box in found:
-        check = box["last_check"]
-        where = ", ".join(box["source"]["addresses"]) or box["source"]["host"]
-        state = (check or {}).get("state", "open" if box["source"]["type"] == "smtp" else "new")
-        rows.append([box["id"], box["name"], box["source"]["type"], where, state])
-    _table(["id", "name", "type", "where", "state"], rows)
-
-
-@mailbox.command
-def receive(mailbox_id: str) -> None:
-    """Look for new mail now."""
-    answer = _client().post(f"/mailboxes/{mailbox_id}/receive")
-    words = "checking now" if answer["started"] else "a check is under way already"
-    print(words, file=sys.stderr)
-
-
 @rules.command(name="test")
 def try_rules(file: Path, *, mailbox_id: str, as_json: AsJson = False) -> None:
     """Say what the rules in force would do with FILE (.eml), had it come to a mailbox.
@@ -103,9 +75,9 @@ def try_rules(file: Path, *, mailbox_id: str, as_json: AsJson = False) -> None:
 
     """
     raw = _read(file).decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode()
-    trial = _client().post("/rules/try", mailbox=mailbox_id, raw=raw)
+    trial = running_system().post("/rules/try", mailbox=mailbox_id, raw=raw)
     if as_json:
-        _json(trial)
+        print_json(trial)
         return
     decision = trial["decision"]
     print(f"{trial['summary']['subject']}: importance {decision['importance']}")
@@ -121,21 +93,21 @@ def try_rules(file: Path, *, mailbox_id: str, as_json: AsJson = False) -> None:
 @setaside.command(name="list")
 def list_set_aside(*, as_json: AsJson = False) -> None:
     """List what was set aside, with the reason."""
-    found = _client().get("/set-aside", limit=200)["data"]
+    found = running_system().get("/set-aside", limit=200)["data"]
     if as_json:
-        _json(found)
+        print_json(found)
         return
     rows = [
         [one["id"], one["service"], one["reason"], "again" if one["redone_at"] else ""]
         for one in found
     ]
-    _table(["id", "service", "reason", "tried"], rows)
+    print_table(["id", "service", "reason", "tried"], rows)
 
 
 @setaside.command
 def retry(entry: str) -> None:
     """Try again what was set aside."""
-    _client().post(f"/set-aside/{entry}/redo")
+    running_system().post(f"/set-aside/{entry}/redo")
     print("the service tries again", file=sys.stderr)
 
 
@@ -150,7 +122,7 @@ def demo(*, yes: Annotated[bool, cyclopts.Parameter(name="--yes", negative="")] 
     """
     from postroom import demo as story
 
-    client = _client()
+    client = running_system()
     if client.relay and not yes:
         raise OperatorError(
             f"a relay is set ({client.relay}): the demo's mail would leave this machine",
@@ -168,7 +140,7 @@ def doctor(*, as_json: AsJson = False) -> int:
 
     found = asyncio.run(examine(Home(home_path(os.environ)), os.environ))
     if as_json:
-        _json(found)
+        print_json(found)
     else:
         for one in found:
             print(f"{'ok ' if one.well else 'BAD'}  {one.name}: {one.found}")

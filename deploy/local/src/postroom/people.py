@@ -60,7 +60,7 @@ def list_users(*, search: str = "", as_json: AsJson = False) -> None:
         Print one JSON list.
 
     """
-    found = _every_user(running_system(), search)
+    found = running_system().all("/users", search=search)
     if as_json:
         print_json(found)
         return
@@ -88,21 +88,10 @@ def deactivate_user(who: str, *, as_json: AsJson = False) -> None:
     _say(f"{changed['email']} is deactivated")
 
 
-def _every_user(client: Any, search: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    more: dict[str, str] = {}
-    while True:
-        page = client.get("/users", limit=200, search=search, **more)
-        found += page["data"]
-        if not page["next_cursor"]:
-            return found
-        more = {"cursor": page["next_cursor"]}
-
-
 def _find(client: Any, who: str) -> str:
     if "@" not in who:
         return who
-    for one in _every_user(client, who):
+    for one in client.all("/users", search=who):
         if one["email"] == who.lower():
             return str(one["id"])
     raise OperatorError(f"there is no user {who}", "look at `postroom user list`")
