@@ -41,6 +41,7 @@ check: $(STAMP) ## lint, format, types, architecture, schema and lock: all that 
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m postroom_contract.schema --check
 	@$(BIN)/python -W ignore -m postroom_api.openapi --check
+	@$(BIN)/python -m postroom_api.wording --check
 	@deploy/local/lock.sh --check
 
 bench: $(STAMP) ## measure against a peer: NAME=smtp (Postfix), fetch-imap (mbsync), fetch-pop3 (mpop); ROUNDS=7
@@ -66,7 +67,8 @@ fmt: $(STAMP) ## format and apply safe lint fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-schema: $(STAMP) ## write the JSON Schemas of the contract and the API's description again (BREAKING=1)
+schema: $(STAMP) ## write again what is generated: JSON Schemas, the API's description (BREAKING=1), catalogues
+	@$(BIN)/python -m postroom_api.wording --write
 	@$(BIN)/python -m postroom_contract.schema --write
 	@$(BIN)/python -W ignore -m postroom_api.openapi --write $(if $(BREAKING),--breaking)
 

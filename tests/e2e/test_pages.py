@@ -198,6 +198,10 @@ async def test_a_page_works_without_scripts_and_forms_keep_what_was_typed(
         await page.get_by_label("Password").fill(running.admin_password)
         await page.get_by_role("button", name="Sign in").click()
         assert page.url.startswith(running.base_url), "never to another site"
+        german = await chrome.new_page(locale="de-DE")
+        await german.goto(f"{running.base_url}/sign-in")
+        await expect(german.get_by_role("button", name="Anmelden")).to_be_visible()
+        assert await german.locator("html").get_attribute("lang") == "de"
         await page.goto(f"{running.base_url}/forums")
         await page.get_by_label("Name", exact=True).fill("Second")
         await page.get_by_label("E-mail address").fill(GARDEN)
