@@ -21,6 +21,7 @@ from support.servers import Database as Made
 TABLES = [
     "account", "person", "session", "token", "domain", "mailbox", "address", "rule", "ruleset",
     "forum", "message", "delivery", "set_aside", "mailbox_check", "mailbox_share", "audit",
+    "mail_service", "connect_link",
 ]  # fmt: skip
 OTHER = "acc_other"
 

@@ -12,16 +12,21 @@ import uvicorn
 from postroom_api import config
 from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import build
+from postroom_api.http.catalogue import Catalogue
+from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
 from postroom_api.http.render import Pages
 from postroom_api.nats import NatsServices
 from postroom_api.postgres.access import Access
+from postroom_api.postgres.connect_links import ConnectLinks
 from postroom_api.postgres.forums import ForumRows
 from postroom_api.postgres.log import Log
+from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.people import People
 from postroom_api.postgres.rules import Rules
+from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.worker import Worker
 from postroom_api.projector import Projector
 from postroom_api.reconciler import Reconciler
@@ -60,7 +65,13 @@ async def start(process: Process) -> None:
     projector = Projector(worker, bus)
     desk = Desk(services, saga, Log(access), bus, process.clock)
     seal = FetcherSeal(settings.fetcher_public_key)
-    office = Office(services, Mailboxes(access), Rules(access), seal, bus, process.clock, relay)
+    shelf = MailServices(access)
+    office = Office(
+        services, Mailboxes(access), Rules(access), seal, bus, process.clock, relay, shelf
+    )
+    catalogue = Catalogue(shelf, ServiceChanges(access), seal, process.clock, relay)
+    links = ConnectLinks(access)
+    connecting = Connecting(office, catalogue, links, process.clock, settings.base_url)
     people = People(access)
     version = version_of("postroom-api")
     pages = Pages(process.clock, settings.relay, version)
@@ -73,7 +84,7 @@ async def start(process: Process) -> None:
     process.on_stop(worker_database.close)
     process.on_stop(bus.close)
 
-    application = build(desk, office, people, pages, process.clock, version)
+    application = build(desk, office, catalogue, connecting, people, pages, process.clock, version)
     await _serve(process, uvicorn.Config(
         application,
         host=settings.http_host,

@@ -12,6 +12,10 @@ class TakenError(ValueError):
     """The address or domain belongs to something, or somebody, else."""
 
 
+class LinkUsedError(ValueError):
+    """The connect link was used before, or is too old."""
+
+
 class ServiceProblemError(Exception):
     """Another service understood and said no."""
 

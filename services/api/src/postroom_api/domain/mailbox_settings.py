@@ -49,6 +49,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """0 = only by hand."""
     delete_after: bool = False
     ca: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
+    charset: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    """What a mail is read in that names no charset and is not UTF-8; empty = windows-1252."""
 
 
 class MailboxLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +70,27 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     description: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
     active: bool = True
     limits: MailboxLimits = MailboxLimits()
+    owner: Text | None = None
+    """kind user: whose it is, by id or e-mail address; None = who makes it, or as it is."""
+    service: Text | None = None
+    """kind user: the e-mail service it is connected through; it decides server, port and TLS."""
+    web_link: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
+    """kind user: where one reads it in a browser; empty = the service's."""
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a mailbox is; name and address are null where you may not see them."""
+
+    id: str
+    name: str | None
+    email: str | None
+
+
+class ServiceRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The e-mail service a mailbox was connected through."""
+
+    id: str
+    name: str
 
 
 class PasswordState(msgspec.Struct, frozen=True):
@@ -92,6 +115,7 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     interval_minutes: int
     delete_after: bool
     ca: str
+    charset: str
 
 
 class LastCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +144,15 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     forum: str | None
     """The forum it was made for."""
+    state: str
+    """open, paused, sign_in_again, new, or how the last check went."""
+    paused_for: str
+    """`restriction`: its service is no longer permitted, and the grace date has passed."""
+    access: Literal["full", "manage", "read"]
+    """What you may do: everything, all but deleting and handing over, or read."""
+    owner: Owner | None
+    service: ServiceRef | None
+    web_link: str
     created_at: datetime
 
     @property
@@ -132,7 +165,7 @@ def complete(settings: MailboxSettings) -> MailboxSettings:
     """Return the settings with what follows from them: the usual port, no fields of other types."""
     source = settings.source
     if source.type == "smtp":
-        source = Source(type="smtp", addresses=source.addresses)
+        source = Source(type="smtp", addresses=source.addresses, charset=source.charset)
     else:
         port = source.port or PORTS[source.type, source.tls]
         source = msgspec.structs.replace(
@@ -141,14 +174,15 @@ def complete(settings: MailboxSettings) -> MailboxSettings:
             host=source.host.strip().lower(),
             apop=source.apop and source.type == "pop3",
         )
+    source = msgspec.structs.replace(source, charset=source.charset.strip().lower())
     return msgspec.structs.replace(settings, source=source)
 
 
 def problems(settings: MailboxSettings, before: Mailbox | None) -> Iterator[tuple[str, str]]:
     """Yield (JSON pointer, sentence) for what cannot be saved."""
     source = settings.source
-    if settings.kind == "user":
-        yield "/kind", "mailboxes of users come with the public pages; choose system"
+    if before is not None and settings.kind != before.kind:
+        yield "/kind", "the kind stays as it was; make a new mailbox"
     if before is not None and source.type != before.source.type:
         yield "/source/type", "the type stays as it was; make a new mailbox"
     if source.type == "smtp":
@@ -168,9 +202,11 @@ def problems(settings: MailboxSettings, before: Mailbox | None) -> Iterator[tupl
 
 
 def _password_missing(source: Source, before: Mailbox | None) -> Iterator[tuple[str, str]]:
-    if before is None or not before.source.password.set:
+    if before is None:
         yield "/source/password", "a password is needed"
         return
+    if not before.source.password.set:
+        return  # it has to sign in again, and until then it fetches nothing
     changed = [name for name in BOUND if getattr(source, name) != getattr(before.source, name)]
     if changed:
         words = (
@@ -180,12 +216,25 @@ def _password_missing(source: Source, before: Mailbox | None) -> Iterator[tuple[
         yield "/source/password", words
 
 
+def state_of(*, source: str, active: bool, has_password: bool, last_check: str | None) -> str:
+    """Return a mailbox's state in one word; the grid's rows have the same from Postgres."""
+    if not active:
+        return "paused"
+    if source == "smtp":
+        return "open"
+    if not has_password:
+        return "sign_in_again"
+    return last_check or "new"
+
+
 def warnings(source: SourceView) -> list[str]:
     """Return what one should know about a mailbox that was saved all the same."""
     found = []
     if source.type == "smtp" and not source.addresses:
         found.append("It has no address, so it accepts nothing.")
     if source.type != "smtp":
+        if not source.password.set:
+            found.append("Sign in again: its server changed, so its password was forgotten.")
         if source.tls == "none":
             found.append("The password and all mail cross the network unencrypted.")
         elif not source.verify:

@@ -11,8 +11,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 
-from postroom_api.http import api, mailbox_pages, pages, rule_pages
+from postroom_api.http import api, catalogue_pages, grid_pages, mailbox_pages, pages, rule_pages
 from postroom_api.http.attempts import Attempts
+from postroom_api.http.catalogue import Catalogue
+from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
 from postroom_api.http.problems import answer
@@ -26,7 +28,14 @@ PUBLIC = ["^/static/", "^/schema", "^/docs"]
 
 
 def build(
-    desk: Desk, office: Office, people: People, renderer: Pages, clock: Clock, version: str
+    desk: Desk,
+    office: Office,
+    catalogue: Catalogue,
+    connecting: Connecting,
+    people: People,
+    renderer: Pages,
+    clock: Clock,
+    version: str,
 ) -> Framing:
     """Return the ASGI application over what it needs."""
 
@@ -35,6 +44,12 @@ def build(
 
     async def give_office() -> Office:
         return office
+
+    async def give_catalogue() -> Catalogue:
+        return catalogue
+
+    async def give_connecting() -> Connecting:
+        return connecting
 
     security: list[dict[str, list[str]]] = [{"bearer": []}]
     static = create_static_files_router(
@@ -46,11 +61,15 @@ def build(
             pages.router(),
             rule_pages.router(),
             mailbox_pages.router(),
+            catalogue_pages.router(),
+            grid_pages.router(),
             static,
         ],
         dependencies={
             "desk": Provide(give_desk),
             "office": Provide(give_office),
+            "catalogue": Provide(give_catalogue),
+            "connecting": Provide(give_connecting),
             "who": Provide(principal_of, sync_to_thread=False),
         },
         middleware=[Deadline(), DefineMiddleware(Authentication, exclude=PUBLIC)],

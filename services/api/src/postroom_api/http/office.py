@@ -1,15 +1,23 @@
-"""What administrators set up: mailboxes and rules. The API and the pages are two faces of this."""
+"""What people set up: mailboxes and rules. The API and the pages are two faces of this."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings, complete, problems
+from postroom_api.domain import connecting
+from postroom_api.domain.mailbox_settings import (
+    Mailbox,
+    MailboxSettings,
+    Owner,
+    complete,
+    problems,
+)
 from postroom_api.domain.values import Principal, Rule
-from postroom_api.http.entries import address_of, require_administrator
-from postroom_api.http.problems import FieldError, ProblemError, not_found
+from postroom_api.http.entries import address_of, refuse, require_administrator
+from postroom_api.http.problems import ProblemError, invalid, not_found
 from postroom_api.ports import Publisher, Services
+from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.rules import Rules
 from postroom_api.sealing import FetcherSeal
@@ -27,13 +35,6 @@ LIVE_SECONDS: Final = 3.0
 TRIAL_SENDER: Final = "someone@example.org"
 
 
-def _refuse(what: str, found: Iterable[tuple[str, str]]) -> None:
-    errors = [FieldError(pointer, "invalid", words) for pointer, words in found]
-    if errors:
-        words = "; ".join(error.detail for error in errors)
-        raise ProblemError(422, "invalid", f"This {what} cannot be saved: {words}.", errors)
-
-
 class Office:
     """Changes of configuration; each is live everywhere on return, or soon after."""
 
@@ -46,6 +47,7 @@ class Office:
         bus: Bus,
         clock: Clock,
         publisher: Publisher,
+        catalogue: MailServices,
     ) -> None:
         self._services = services
         self._mailboxes = mailboxes
@@ -54,6 +56,7 @@ class Office:
         self._bus = bus
         self._clock = clock
         self._publisher = publisher
+        self._catalogue = catalogue
 
     async def mailboxes(self, who: Principal) -> list[Mailbox]:
         """Return all mailboxes."""
@@ -66,12 +69,28 @@ class Office:
             raise not_found("mailbox")
         return found
 
-    async def add_mailbox(self, who: Principal, settings: MailboxSettings) -> Mailbox:
-        """Make a mailbox."""
-        require_administrator(who)
-        settings = self._checked(settings, None)
+    async def person(self, who: Principal, text: str) -> str | None:
+        """Return the id of a person by id or e-mail address, or None."""
+        return await self._mailboxes.person(who, text)
+
+    async def owners(self, who: Principal) -> list[Owner]:
+        """Return who may own a mailbox; users see themselves."""
+        return await self._mailboxes.people(who)
+
+    async def add_mailbox(
+        self, who: Principal, settings: MailboxSettings, link: str | None = None
+    ) -> Mailbox:
+        """Make a mailbox: administrators any, users their own (kind user).
+
+        `link` is the hash of a connect link, which this uses up.
+        """
+        if settings.kind == "system":
+            require_administrator(who)
+        settings = await self._checked(who, settings, None)
         made = self._clock.new_id("mbx")
-        await self._mailboxes.add(who, made, settings, self._seal.seal(made, settings))
+        sealed = self._seal.seal(made, settings)
+        if words := await self._mailboxes.add(who, made, settings, sealed, link):
+            raise ProblemError(409, "limit", f"This mailbox cannot be made: {words}.")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.mailbox(who, made)
 
@@ -79,25 +98,65 @@ class Office:
         self, who: Principal, mailbox: str, settings: MailboxSettings
     ) -> Mailbox:
         """Write a mailbox as it shall be; a password left out stays, if it may."""
-        require_administrator(who)
-        settings = self._checked(settings, await self.mailbox(who, mailbox))
+        before = await self.changeable(who, mailbox)
+        settings = await self._checked(who, settings, before)
         sealed = self._seal.seal(mailbox, settings)
-        if not await self._mailboxes.change(who, mailbox, settings, sealed):
-            raise ProblemError(403, "read_only", "You may read this mailbox, not change it.")
+        if words := await self._mailboxes.change(who, mailbox, settings, sealed):
+            raise ProblemError(409, "limit", f"It cannot be handed over: {words}.")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.mailbox(who, mailbox)
 
-    def _checked(self, settings: MailboxSettings, before: Mailbox | None) -> MailboxSettings:
-        settings = complete(settings)
-        _refuse("mailbox", problems(settings, before))
+    async def changeable(self, who: Principal, mailbox: str) -> Mailbox:
+        """Return a mailbox that this person may change, or answer 403; 404 to the others."""
+        found = await self.mailbox(who, mailbox)
+        if found.access == "read":
+            raise ProblemError(403, "read_only", "You may read this mailbox, not change it.")
+        if found.kind == "system":
+            require_administrator(who)
+        return found
+
+    async def _checked(
+        self, who: Principal, settings: MailboxSettings, before: Mailbox | None
+    ) -> MailboxSettings:
+        owner = await self._owner_of(who, settings, before)
+        chosen = settings.service
+        if chosen is None and before is not None and before.service is not None:
+            chosen = before.service.id
+        service = None
+        if settings.kind == "user" and chosen:
+            service = await self._catalogue.one(who, chosen)
+        settings = msgspec.structs.replace(settings, owner=owner, service=chosen)
+        settings = complete(connecting.through(settings, service, before))
+        found = connecting.problems(settings, service, before, self._clock.now())
+        refuse("mailbox", (*found, *problems(settings, before)))
         addresses = [address_of("source/addresses", one) for one in settings.source.addresses]
         source = msgspec.structs.replace(settings.source, addresses=sorted(set(addresses)))
         return msgspec.structs.replace(settings, name=one_line(settings.name), source=source)
 
+    async def _owner_of(
+        self, who: Principal, settings: MailboxSettings, before: Mailbox | None
+    ) -> str | None:
+        """Return the id of whom the mailbox shall belong to; only administrators choose."""
+        had = before.owner.id if before and before.owner else None
+        if settings.owner is None:
+            own = who.id if settings.kind == "user" and before is None else None
+            return had or own
+        found = await self._mailboxes.person(who, settings.owner)
+        if found is None and settings.owner == had:
+            return had
+        if found is None and who.administrator:
+            raise invalid("owner", "unknown", f"There is nobody called {settings.owner!r} here.")
+        if not who.administrator and found != (had or who.id):
+            raise ProblemError(
+                403, "administrators_only", "Only administrators decide whose a mailbox is."
+            )
+        return found
+
     async def delete_mailbox(self, who: Principal, mailbox: str) -> None:
         """Take a mailbox away; one that a forum lives from stays (409)."""
-        require_administrator(who)
-        found = await self.mailbox(who, mailbox)
+        found = await self.changeable(who, mailbox)
+        if found.access != "full":
+            raise ProblemError(403, "read_only", "Only its owner may delete this mailbox.")
         if found.forum is not None:
             raise ProblemError(409, "conflict", f"“{found.name}” belongs to a forum.")
         await self._mailboxes.delete(who, mailbox)
@@ -105,12 +164,13 @@ class Office:
 
     async def receive_now(self, who: Principal, mailbox: str) -> bool:
         """Ask a fetcher to look now; False when one is looking already."""
-        require_administrator(who)
-        found = await self.mailbox(who, mailbox)
+        found = await self.changeable(who, mailbox)
         if found.source.type == "smtp":
             raise ProblemError(409, "conflict", "Mail comes to this mailbox by itself (SMTP).")
         if not found.active:
             raise ProblemError(409, "conflict", "This mailbox is switched off.")
+        if found.state == "sign_in_again":
+            raise ProblemError(409, "conflict", "Enter the password of this mailbox again first.")
         try:
             await self._bus.publish(schedules.poll_now(who.account, mailbox), first=True)
         except ConflictError:
@@ -141,7 +201,7 @@ class Office:
         then: Sequence[Action],
     ) -> Rule:
         """Append a rule to a mailbox or (None) the account; live everywhere on return."""
-        require_administrator(who)
+        await self._may_rule(who, mailbox)
         await self._check_rule(who, when, then)
         rule = await self._rules.add_rule(
             who, self._clock.new_id("rul"), mailbox, one_line(name), when, then
@@ -153,12 +213,19 @@ class Office:
 
     async def change_rule(self, who: Principal, changed: Rule) -> Rule:
         """Write a changed rule; live everywhere on return."""
-        require_administrator(who)
+        await self._may_rule(who, changed.scope)
         await self._check_rule(who, changed.condition, changed.actions)
         if not await self._rules.change_rule(who, changed):
             raise not_found("rule")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.rule(who, changed.id)
+
+    async def _may_rule(self, who: Principal, scope: str | None) -> None:
+        """Rules of the account are the administrators'; those of a mailbox who manages it."""
+        if scope is not None and scope.startswith("mbx_"):
+            await self.changeable(who, scope)
+        else:
+            require_administrator(who)
 
     async def _check_rule(self, who: Principal, when: Condition, then: Sequence[Action]) -> None:
         question = CheckRule(account=who.account, condition=when, actions=tuple(then))
@@ -168,7 +235,7 @@ class Office:
             if isinstance(action, PostToForum) and action.forum not in known:
                 words = f"there is no forum {action.forum!r}"
                 found.append(RuleProblem(pointer=f"/actions/{index}/forum", detail=words))
-        _refuse("rule", ((one.pointer, one.detail) for one in found))
+        refuse("rule", ((one.pointer, one.detail) for one in found))
 
     async def try_mail(self, who: Principal, mailbox: str, raw: bytes) -> Trial:
         """Return what the rules in force would say of a mail; nothing happens."""
@@ -185,7 +252,7 @@ class Office:
 
     async def delete_rule(self, who: Principal, rule: str) -> None:
         """Take a rule away."""
-        require_administrator(who)
+        await self._may_rule(who, (await self.rule(who, rule)).scope)
         if not await self._rules.delete_rule(who, rule):
             raise not_found("rule")
         await self._publisher.settled(LIVE_SECONDS)

@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.values import PageOf, Principal, Rule
+from postroom_api.http.entries import merge, settings_from
 from postroom_api.http.office import Office
-from postroom_api.http.problems import FieldError, ProblemError
 from postroom_contract.rules import Action, Condition
 from postroom_contract.ruling import Trial
 
@@ -74,16 +74,7 @@ async def get_mailbox(who: Who, office: At, mailbox: str) -> Mailbox:
 async def change_mailbox(who: Who, office: At, mailbox: str, data: dict[str, Any]) -> Mailbox:
     """Merge the patch (RFC 7396) into what is there; the password is left alone unless given."""
     found = await office.mailbox(who, mailbox)
-    merged = merge(editable(found), data)
-    try:
-        settings = msgspec.convert(merged, type=MailboxSettings)
-    except msgspec.ValidationError as error:
-        words, _, place = str(error).partition(" - at ")
-        pointer = place.strip("`").replace("$", "").replace(".", "/")
-        raise ProblemError(
-            422, "invalid", f"This mailbox cannot be saved: {error}.",
-            [FieldError(pointer, "invalid", words)],
-        ) from error  # fmt: skip
+    settings = settings_from("mailbox", merge(editable(found), data), MailboxSettings)
     return await office.change_mailbox(who, mailbox, settings)
 
 
@@ -106,21 +97,9 @@ def editable(mailbox: Mailbox) -> dict[str, Any]:
     """Return a mailbox as `MailboxSettings` would be written, without its password."""
     plain: dict[str, Any] = msgspec.to_builtins(mailbox)
     source = {name: value for name, value in plain["source"].items() if name != "password"}
-    names = ("name", "kind", "description", "active", "limits")
-    return {**{name: plain[name] for name in names}, "source": source}
-
-
-def merge(target: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of a JSON merge patch (RFC 7396)."""
-    merged = dict(target)
-    for name, value in change.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict) and isinstance(merged.get(name), dict):
-            merged[name] = merge(merged[name], value)
-        else:
-            merged[name] = value
-    return merged
+    names = ("name", "kind", "description", "active", "limits", "web_link")
+    references = {name: plain[name]["id"] for name in ("owner", "service") if plain[name]}
+    return {**{name: plain[name] for name in names}, **references, "source": source}
 
 
 @get("/rules", operation_id="listRules", summary="All rules, in the order they are tried")

@@ -10,7 +10,9 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from postroom_api.domain.values import Principal
 from postroom_api.postgres import stored_documents
+from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
 from postroom_contract.commands import SetAside
 from postroom_contract.events import (
@@ -112,6 +114,22 @@ class Worker:
             )
         pointers = [(row["original_stream"], row["original_sequence"]) for row in held]
         return [KeptMailbox(row["id"], row["account"], row["keep_days"], pointers) for row in rows]
+
+    async def pause_restricted(self, now: datetime) -> int:
+        """Pause the mailboxes of services whose grace date has passed; return how many."""
+        async with self.database.transaction(seconds=20) as connection:
+            due = await connection.fetch(
+                "SELECT id, account FROM config.mail_service WHERE NOT permitted"
+                " AND grace_until <= $1 AND paused_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED",
+                now,
+            )
+            paused = 0
+            for row in due:
+                who = Principal(
+                    account=row["account"], id="", email="", name="Postroom", role="administrator"
+                )
+                paused += await pause_restricted(connection, who, row["id"])
+        return paused
 
     async def position(self, name: str) -> int:
         """Return up to where a projection has come."""
