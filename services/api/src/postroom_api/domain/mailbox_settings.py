@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from postroom_contract.events import SkippedMail
+from postroom_mail.charset import known
 
 Type = Literal["smtp", "pop3", "imap"]
 Tls = Literal["none", "starttls", "implicit"]
@@ -185,8 +186,13 @@ def problems(settings: MailboxSettings, before: Mailbox | None) -> Iterator[tupl
         yield "/kind", "the kind stays as it was; make a new mailbox"
     if before is not None and source.type != before.source.type:
         yield "/source/type", "the type stays as it was; make a new mailbox"
-    if source.type == "smtp":
-        return
+    if source.charset and not known(source.charset):
+        yield "/source/charset", f"{source.charset!r} is no charset that is known here"
+    if source.type != "smtp":
+        yield from _server_problems(source, before)
+
+
+def _server_problems(source: Source, before: Mailbox | None) -> Iterator[tuple[str, str]]:
     for field in ("host", "login"):
         if not getattr(source, field).strip():
             yield f"/source/{field}", f"a {source.type} mailbox needs a {field}"
