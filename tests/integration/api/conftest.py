@@ -12,6 +12,7 @@ from postroom_api.http.connecting import Connecting
 from postroom_api.http.office import Office
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.connect_links import ConnectLinks
+from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.people import DEFAULT_ACCOUNT, People
@@ -68,7 +69,8 @@ async def desks(database: Made) -> AsyncIterator[Desks]:
     seal, publisher = FetcherSeal(public_key_of("3c" * 32)), Silent()
     shelf = MailServices(access)
     office = Office(
-        NoForums(), Mailboxes(access), Rules(access), seal, cast("Any", None), clock, publisher, shelf
+        NoForums(), Mailboxes(access), Rules(access), seal, cast("Any", None), clock, publisher, shelf,
+        Grid(access),
     )  # fmt: skip
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, clock, publisher)
     connecting = Connecting(

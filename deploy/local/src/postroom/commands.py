@@ -84,7 +84,7 @@ def _read(file: Path) -> bytes:
 @mailbox.command(name="list")
 def list_mailboxes(*, as_json: AsJson = False) -> None:
     """List mailboxes with their state."""
-    found = _client().get("/mailboxes")["data"]
+    found = _client().get("/mailboxes?limit=200")["data"]
     if as_json:
         _json(found)
         return

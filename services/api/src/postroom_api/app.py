@@ -21,6 +21,7 @@ from postroom_api.nats import NatsServices
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.connect_links import ConnectLinks
 from postroom_api.postgres.forums import ForumRows
+from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.log import Log
 from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
@@ -67,8 +68,9 @@ async def start(process: Process) -> None:
     seal = FetcherSeal(settings.fetcher_public_key)
     shelf = MailServices(access)
     office = Office(
-        services, Mailboxes(access), Rules(access), seal, bus, process.clock, relay, shelf
-    )
+        services, Mailboxes(access), Rules(access), seal, bus, process.clock, relay, shelf,
+        Grid(access),
+    )  # fmt: skip
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, process.clock, relay)
     links = ConnectLinks(access)
     connecting = Connecting(office, catalogue, links, process.clock, settings.base_url)

@@ -152,8 +152,14 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     access: Literal["full", "manage", "read"]
     """What you may do: everything, all but deleting and handing over, or read."""
     owner: Owner | None
+    orphaned: bool
+    """Its owner was deactivated."""
     service: ServiceRef | None
     web_link: str
+    mails: int
+    """Stored here, with those that were deleted and can be brought back."""
+    bytes: int
+    unread: int
     created_at: datetime
 
     @property

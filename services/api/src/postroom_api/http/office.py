@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from postroom_api.domain import connecting
+from postroom_api.domain.grids import Answer, BulkAction, GridQuery
 from postroom_api.domain.mailbox_settings import (
     Mailbox,
     MailboxSettings,
@@ -13,10 +14,11 @@ from postroom_api.domain.mailbox_settings import (
     complete,
     problems,
 )
-from postroom_api.domain.values import Principal, Rule
+from postroom_api.domain.values import PageOf, Principal, Rule
 from postroom_api.http.entries import address_of, refuse, require_administrator
 from postroom_api.http.problems import ProblemError, invalid, not_found
 from postroom_api.ports import Publisher, Services
+from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.rules import Rules
@@ -32,6 +34,7 @@ from postroom_runtime.clock import Clock
 from postroom_runtime.messages import ConflictError
 
 LIVE_SECONDS: Final = 3.0
+CHOICES: Final = 200
 TRIAL_SENDER: Final = "someone@example.org"
 
 
@@ -48,6 +51,7 @@ class Office:
         clock: Clock,
         publisher: Publisher,
         catalogue: MailServices,
+        grid: Grid,
     ) -> None:
         self._services = services
         self._mailboxes = mailboxes
@@ -57,10 +61,21 @@ class Office:
         self._clock = clock
         self._publisher = publisher
         self._catalogue = catalogue
+        self._grid = grid
 
     async def mailboxes(self, who: Principal) -> list[Mailbox]:
-        """Return all mailboxes."""
-        return await self._mailboxes.all(who)
+        """Return the first mailboxes by name, as many as one may choose from on a page."""
+        return (await self._grid.page(who, GridQuery(), None, CHOICES)).data
+
+    async def names(self, who: Principal, mailboxes: list[str]) -> dict[str, str]:
+        """Return the names of these mailboxes, of those that are there."""
+        return await self._mailboxes.names(who, mailboxes)
+
+    async def grid(
+        self, who: Principal, query: GridQuery, cursor: str | None, limit: int
+    ) -> PageOf[Mailbox]:
+        """Return a page of the mailboxes that one wants to see."""
+        return await self._grid.page(who, query, cursor, limit)
 
     async def mailbox(self, who: Principal, mailbox: str) -> Mailbox:
         """Return one mailbox, or 404."""
@@ -154,13 +169,50 @@ class Office:
 
     async def delete_mailbox(self, who: Principal, mailbox: str) -> None:
         """Take a mailbox away; one that a forum lives from stays (409)."""
+        await self._delete(who, mailbox)
+        await self._publisher.settled(LIVE_SECONDS)
+
+    async def _delete(self, who: Principal, mailbox: str) -> None:
         found = await self.changeable(who, mailbox)
         if found.access != "full":
             raise ProblemError(403, "read_only", "Only its owner may delete this mailbox.")
         if found.forum is not None:
             raise ProblemError(409, "conflict", f"“{found.name}” belongs to a forum.")
         await self._mailboxes.delete(who, mailbox)
+
+    async def switch_mailbox(self, who: Principal, mailbox: str, *, active: bool) -> None:
+        """Resume or pause a mailbox."""
+        await self._switch(who, mailbox, active=active)
         await self._publisher.settled(LIVE_SECONDS)
+
+    async def _switch(self, who: Principal, mailbox: str, *, active: bool) -> None:
+        found = await self.changeable(who, mailbox)
+        if active and found.service is not None:
+            service = await self._catalogue.one(who, found.service.id)
+            if service is not None and service.over(self._clock.now()):
+                words = f"{service.name} is no longer permitted, so the mailbox stays paused."
+                raise ProblemError(409, "conflict", words)
+        await self._mailboxes.switch(who, mailbox, active=active)
+
+    async def bulk(self, who: Principal, action: BulkAction, mailboxes: list[str]) -> list[Answer]:
+        """Do the same to each of these mailboxes, and answer for each; one no stops no other."""
+        answers = []
+        for mailbox in dict.fromkeys(mailboxes):
+            try:
+                if action == "delete":
+                    await self._delete(who, mailbox)
+                elif action == "receive":
+                    await self.receive_now(who, mailbox)
+                else:
+                    await self._switch(who, mailbox, active=action == "activate")
+            except ProblemError as error:
+                answers.append(
+                    Answer(mailbox=mailbox, done=False, code=error.code, detail=error.detail)
+                )
+            else:
+                answers.append(Answer(mailbox=mailbox, done=True))
+        await self._publisher.settled(LIVE_SECONDS)
+        return answers
 
     async def receive_now(self, who: Principal, mailbox: str) -> bool:
         """Ask a fetcher to look now; False when one is looking already."""

@@ -55,11 +55,6 @@ class Receiving(msgspec.Struct, frozen=True):
     """False: a check was under way already."""
 
 
-@get("/mailboxes", operation_id="listMailboxes", summary="All mailboxes")
-async def list_mailboxes(who: Who, office: At) -> PageOf[Mailbox]:
-    return PageOf(data=await office.mailboxes(who), next_cursor=None)
-
-
 @post("/mailboxes", operation_id="createMailbox", summary="Make a mailbox")
 async def create_mailbox(who: Who, office: At, data: MailboxSettings) -> Mailbox:
     return await office.add_mailbox(who, data)
@@ -140,6 +135,6 @@ async def delete_rule(who: Who, office: At, rule: str) -> None:
 
 
 HANDLERS: list[Any] = [
-    list_mailboxes, create_mailbox, get_mailbox, change_mailbox, delete_mailbox, receive_now,
+    create_mailbox, get_mailbox, change_mailbox, delete_mailbox, receive_now,
     list_rules, create_rule, change_rule, try_rules, delete_rule,
 ]  # fmt: skip

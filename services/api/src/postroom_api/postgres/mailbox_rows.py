@@ -17,8 +17,12 @@ from postroom_api.domain.mailbox_settings import (
 )
 from postroom_contract.events import SkippedMail
 
+DEACTIVATED: Final = "false"
+"""What makes the owner `p` of a mailbox deactivated; the one place to change: `NOT p.active`."""
+_ORPHANED: Final = f"coalesce({DEACTIVATED}, false) AS orphaned"
 SELECT: Final = (
-    "SELECT m.*, c.state, c.error, c.checked_at, c.next_check_at, c.found, c.stored, c.skipped,"
+    f"SELECT m.*, g.mails, g.bytes, g.unread, {_ORPHANED},"  # noqa: S608 - constants
+    " c.state, c.error, c.checked_at, c.next_check_at, c.found, c.stored, c.skipped,"
     " array(SELECT a.address FROM config.address a WHERE a.mailbox = m.id ORDER BY a.address)"
     " AS addresses,"
     " (SELECT min(a.forum) FROM config.address a WHERE a.mailbox = m.id) AS forum,"
@@ -29,6 +33,7 @@ SELECT: Final = (
     " FROM config.mailbox m LEFT JOIN config.mailbox_check c ON c.mailbox = m.id"
     " LEFT JOIN config.person p ON p.id = m.owner"
     " LEFT JOIN config.mail_service v ON v.id = m.service"
+    " JOIN config.mailbox_summary g ON g.mailbox = m.id"
 )
 
 
@@ -79,6 +84,10 @@ def mailbox_of(row: Any) -> Mailbox:
         if row["service"]
         else None,
         web_link=row["web_link"],
+        orphaned=row["orphaned"],
+        mails=row["mails"],
+        bytes=row["bytes"],
+        unread=row["unread"],
     )
 
 

@@ -31,17 +31,19 @@ class Mailboxes:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def all(self, who: Principal) -> list[Mailbox]:
-        """Return all mailboxes of the account."""
-        async with self._access.principal(who) as connection:
-            rows = await connection.fetch(f"{SELECT} ORDER BY m.name, m.id")
-        return [mailbox_of(row) for row in rows]
-
     async def one(self, who: Principal, mailbox: str) -> Mailbox | None:
         """Return one mailbox, or None."""
         async with self._access.principal(who) as connection:
             row = await connection.fetchrow(f"{SELECT} WHERE m.id = $1", mailbox)
         return mailbox_of(row) if row else None
+
+    async def names(self, who: Principal, mailboxes: list[str]) -> dict[str, str]:
+        """Return the names of these mailboxes, of those that are there."""
+        async with self._access.principal(who) as connection:
+            rows = await connection.fetch(
+                "SELECT id, name FROM config.mailbox WHERE id = ANY($1::text[])", mailboxes
+            )
+        return {row["id"]: row["name"] for row in rows}
 
     async def person(self, who: Principal, text: str) -> str | None:
         """Return the id of a person, by id or e-mail address; users find themselves."""
@@ -176,6 +178,21 @@ class Mailboxes:
             await own_domain(connection, who.account, domain)
             await own_address(connection, who.account, mailbox, address, domain, None)
             await note(connection, f"domain {domain}", f"address {address}")
+
+    async def switch(self, who: Principal, mailbox: str, *, active: bool) -> None:
+        """Let a mailbox fetch and take mail, or pause it."""
+        async with self._access.principal(who) as connection:
+            changed = await connection.fetchval(
+                "UPDATE config.mailbox SET active = $2,"
+                " paused_for = CASE WHEN $2 THEN '' ELSE paused_for END,"
+                " version = nextval('config.version') WHERE id = $1 AND active <> $2 RETURNING id",
+                mailbox,
+                active,
+            )
+            if changed is None:
+                return
+            await note(connection, f"mailbox {mailbox}")
+            await record(connection, who, "mailbox.changed", mailbox, active=[not active, active])
 
     async def delete(self, who: Principal, mailbox: str) -> None:
         """Take a mailbox away with its addresses and rules; its mail stays in the log."""
