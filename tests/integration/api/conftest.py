@@ -10,6 +10,7 @@ from postroom_api.domain.values import Principal
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.connecting import Connecting
 from postroom_api.http.office import Office
+from postroom_api.http.sharing import Sharing
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.connect_links import ConnectLinks
 from postroom_api.postgres.grid import Grid
@@ -18,6 +19,7 @@ from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.people import DEFAULT_ACCOUNT, People
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
+from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.worker import Worker
 from postroom_api.sealing import FetcherSeal
 from postroom_runtime.clock import Clock
@@ -53,6 +55,7 @@ class Desks:
     office: Office
     catalogue: Catalogue
     connecting: Connecting
+    sharing: Sharing
     worker: Worker
     admin: Principal
     database: Made
@@ -76,7 +79,8 @@ async def desks(database: Made) -> AsyncIterator[Desks]:
     connecting = Connecting(
         office, catalogue, ConnectLinks(access), clock, "https://post.example.org"
     )
-    yield Desks(access, office, catalogue, connecting, Worker(worker), admin, database)
+    sharing = Sharing(office, Shares(access), clock)
+    yield Desks(access, office, catalogue, connecting, sharing, Worker(worker), admin, database)
     await app.close()
     await worker.close()
 

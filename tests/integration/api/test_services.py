@@ -10,7 +10,6 @@ import pytest
 from postroom_api.domain.mail_services import OAuthClient, ServiceServer, ServiceSettings
 from postroom_api.domain.mailbox_settings import MailboxSettings, Source
 from postroom_api.domain.presets import PRESETS
-from postroom_api.domain.values import Principal
 from postroom_api.http.catalogue_api import editable
 from postroom_api.http.office_api import editable as editable_mailbox
 from postroom_api.http.problems import ProblemError
@@ -339,39 +338,3 @@ async def test_a_connect_link_works_once_for_whom_it_names(desks, somebody) -> N
     assert secret not in str(text), "only its hash is kept"
     with pytest.raises(LinkUsedError):
         await desks.connecting.open(anna, old.url.rpartition("/")[2])
-
-
-async def shared(desks: Any, box: str, who: Principal, level: str) -> None:
-    async with desks.access.principal(desks.admin) as connection:
-        await connection.execute(
-            "INSERT INTO config.mailbox_share VALUES ($1, $2, $3, $4, $5)"
-            " ON CONFLICT (mailbox, person) DO UPDATE SET level = excluded.level",
-            box, who.id, who.account, level, desks.admin.id,
-        )  # fmt: skip
-
-
-async def test_a_sharer_does_what_their_level_says(desks, somebody) -> None:
-    from postroom_contract.rules import Group, SetImportance
-
-    anna, ben = await somebody("anna"), await somebody("ben")
-    service = await permitted(desks)
-    box = await desks.office.add_mailbox(anna, own(service.id))
-    rule = ("x", Group(mode="all", of=()), [SetImportance("high")])
-    await shared(desks, box.id, ben, "read")
-    seen = await desks.office.mailbox(ben, box.id)
-    assert seen.access == "read"
-    settings = msgspec.convert(editable_mailbox(seen), type=MailboxSettings)
-    for step in (
-        desks.office.change_mailbox(ben, box.id, settings),
-        desks.office.add_rule(ben, box.id, *rule),
-        desks.office.receive_now(ben, box.id),
-        desks.office.delete_mailbox(ben, box.id),
-    ):
-        assert await refused(step) == (403, "read_only", [])
-    await shared(desks, box.id, ben, "manage")
-    renamed = msgspec.structs.replace(settings, name="Ours now")
-    assert (await desks.office.change_mailbox(ben, box.id, renamed)).owner.id == anna.id
-    made = await desks.office.add_rule(ben, box.id, *rule)
-    await desks.office.delete_rule(ben, made.id)
-    assert (await refused(desks.office.delete_mailbox(ben, box.id)))[:2] == (403, "read_only")
-    assert (await refused(desks.office.add_rule(ben, None, *rule)))[1] == "administrators_only"

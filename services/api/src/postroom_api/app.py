@@ -10,13 +10,16 @@ import structlog
 import uvicorn
 
 from postroom_api import config
+from postroom_api.dnspython_resolver import DnspythonResolver
 from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import build
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
+from postroom_api.http.discovering import Discovering
 from postroom_api.http.office import Office
 from postroom_api.http.render import Pages
+from postroom_api.http.sharing import Sharing
 from postroom_api.nats import NatsServices
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.connect_links import ConnectLinks
@@ -28,6 +31,7 @@ from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.people import People
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
+from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.worker import Worker
 from postroom_api.projector import Projector
 from postroom_api.reconciler import Reconciler
@@ -74,6 +78,8 @@ async def start(process: Process) -> None:
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, process.clock, relay)
     links = ConnectLinks(access)
     connecting = Connecting(office, catalogue, links, process.clock, settings.base_url)
+    discovering = Discovering(catalogue, DnspythonResolver())
+    sharing = Sharing(office, Shares(access), process.clock)
     people = People(access)
     version = version_of("postroom-api")
     pages = Pages(process.clock, settings.relay, version)
@@ -86,7 +92,18 @@ async def start(process: Process) -> None:
     process.on_stop(worker_database.close)
     process.on_stop(bus.close)
 
-    application = build(desk, office, catalogue, connecting, people, pages, process.clock, version)
+    application = build(
+        desk,
+        office,
+        catalogue,
+        connecting,
+        discovering,
+        sharing,
+        people,
+        pages,
+        process.clock,
+        version,
+    )
     await _serve(process, uvicorn.Config(
         application,
         host=settings.http_host,

@@ -14,7 +14,7 @@ from postroom_api.domain.values import (
     Principal,
     SetAsideRow,
 )
-from postroom_api.http import catalogue_api, connecting_api, grid_api, office_api
+from postroom_api.http import catalogue_api, connecting_api, grid_api, office_api, sharing_api
 from postroom_api.http.desk import Desk
 from postroom_contract.commands import Redo
 from postroom_contract.forum import Forum, Member, Post, Topic
@@ -220,5 +220,6 @@ def router() -> Router:
         list_posts, create_post, list_messages, restore, get_message, get_raw, get_trace,
         list_deliveries, get_copy, list_set_aside, redo, *office_api.HANDLERS,
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
+        *sharing_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers)

@@ -11,15 +11,25 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 
-from postroom_api.http import api, catalogue_pages, grid_pages, mailbox_pages, pages, rule_pages
+from postroom_api.http import (
+    api,
+    catalogue_pages,
+    grid_pages,
+    mailbox_pages,
+    pages,
+    rule_pages,
+    sharing_pages,
+)
 from postroom_api.http.attempts import Attempts
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
+from postroom_api.http.discovering import Discovering
 from postroom_api.http.office import Office
 from postroom_api.http.problems import answer
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
+from postroom_api.http.sharing import Sharing
 from postroom_api.postgres.people import People
 from postroom_runtime.clock import Clock
 
@@ -32,6 +42,8 @@ def build(
     office: Office,
     catalogue: Catalogue,
     connecting: Connecting,
+    discovering: Discovering,
+    sharing: Sharing,
     people: People,
     renderer: Pages,
     clock: Clock,
@@ -51,6 +63,12 @@ def build(
     async def give_connecting() -> Connecting:
         return connecting
 
+    async def give_sharing() -> Sharing:
+        return sharing
+
+    async def give_discovering() -> Discovering:
+        return discovering
+
     security: list[dict[str, list[str]]] = [{"bearer": []}]
     static = create_static_files_router(
         path="/static", directories=[str(files("postroom_api") / "static")], include_in_schema=False
@@ -63,6 +81,7 @@ def build(
             mailbox_pages.router(),
             catalogue_pages.router(),
             grid_pages.router(),
+            sharing_pages.router(),
             static,
         ],
         dependencies={
@@ -70,6 +89,8 @@ def build(
             "office": Provide(give_office),
             "catalogue": Provide(give_catalogue),
             "connecting": Provide(give_connecting),
+            "discovering": Provide(give_discovering),
+            "sharing": Provide(give_sharing),
             "who": Provide(principal_of, sync_to_thread=False),
         },
         middleware=[Deadline(), DefineMiddleware(Authentication, exclude=PUBLIC)],

@@ -89,13 +89,11 @@ async def _save(
 
 @post("/services/{service:str}/{step:str}", include_in_schema=False)
 async def act(who: Who, catalogue: Shelf, service: str, step: str) -> Redirect:
-    """Move, permit, push or delete: the buttons of the list and of the previews."""
+    """Move, permit or delete: the buttons of the list and of the form."""
     if step in {"up", "down"}:
         await catalogue.move(who, service, up=step == "up")
     elif step == "permit":
         await catalogue.permit(who, service)
-    elif step == "push":
-        await catalogue.push(who, service)
     elif step == "delete":
         await catalogue.delete(who, service)
     else:
@@ -108,6 +106,12 @@ async def push_page(request: Req, who: Who, catalogue: Shelf, service: str) -> R
     found = await catalogue.service(who, service)
     impact = await catalogue.preview_push(who, service)
     return page(request, "service_push.html", service=found, impact=impact)
+
+
+@post("/services/{service:str}/push", include_in_schema=False)
+async def push(who: Who, catalogue: Shelf, service: str) -> Redirect:
+    await catalogue.push(who, service)
+    return Redirect("/services", status_code=SEE_OTHER)
 
 
 @get("/services/{service:str}/restriction", include_in_schema=False)
@@ -132,6 +136,6 @@ def router() -> Router:
     """Return the pages."""
     handlers: list[Any] = [
         services_page, change_policy, new_service_page, new_service, service_page, change_service,
-        act, push_page, restriction_page, restrict,
+        act, push_page, push, restriction_page, restrict,
     ]  # fmt: skip
     return Router("/", route_handlers=handlers)

@@ -8,12 +8,14 @@ from litestar.params import Parameter
 from litestar.response import Redirect
 
 from postroom_api.domain import mailbox_forms
+from postroom_api.domain.discovery import Discovered
 from postroom_api.domain.mail_services import MailService
 from postroom_api.domain.mailbox_forms import FormError, MailboxForm
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.values import Principal
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.connecting import Connecting
+from postroom_api.http.discovering import Discovering
 from postroom_api.http.office import Office
 from postroom_api.http.pages import SEE_OTHER, Of, Req, Who, page
 from postroom_api.http.problems import ProblemError
@@ -23,6 +25,7 @@ UNPROCESSABLE = 422
 CONFLICT = 409
 Shelf = NamedDependency[Catalogue]
 Links = NamedDependency[Connecting]
+Finder = NamedDependency[Discovering]
 
 
 async def _form(
@@ -36,11 +39,13 @@ async def _form(
     box: Mailbox | None = None,
     service: MailService | None = None,
     error: str | None = None,
+    found: Discovered | None = None,
 ) -> Response[str]:
     owners = await office.owners(who) if kind == "user" and who.administrator else []
     return page(
         request, "mailbox.html", UNPROCESSABLE if error else 200,
         form=form, type=source, kind=kind, box=box, service=service, owners=owners, error=error,
+        found=found,
     )  # fmt: skip
 
 
@@ -50,17 +55,56 @@ async def new_mailbox_page(
     who: Who,
     office: Of,
     catalogue: Shelf,
+    discovering: Finder,
     source: Annotated[str, Parameter(query="type")] = "",
     service: Annotated[str, Parameter(query="service")] = "",
+    address: Annotated[str, Parameter(query="address", max_length=254)] = "",
 ) -> Response[str]:
+    if address:
+        return await _discovered(request, who, office, catalogue, discovering, address)
     if service:
         chosen = await catalogue.service(who, service)
         form = _prefilled(chosen)
         return await _form(request, who, office, form, "imap", kind="user", service=chosen)
     if source in {"smtp", "imap", "pop3"} and who.administrator:
         return await _form(request, who, office, MailboxForm(), source)
+    return await _choices(request, who, catalogue)
+
+
+async def _choices(
+    request: Req, who: Principal, catalogue: Catalogue, address: str = "", error: str | None = None
+) -> Response[str]:
     services = [one for one in await catalogue.services(who) if one.choosable]
-    return page(request, "mailbox_new.html", services=services)
+    status = UNPROCESSABLE if error else 200
+    return page(
+        request, "mailbox_new.html", status, services=services, address=address, error=error
+    )
+
+
+async def _discovered(
+    request: Req,
+    who: Principal,
+    office: Office,
+    catalogue: Catalogue,
+    discovering: Discovering,
+    address: str,
+) -> Response[str]:
+    """Return the form filled in for an address, or the choices again with the reason."""
+    try:
+        found = await discovering.discover(who, address)
+    except ProblemError as error:
+        return await _choices(request, who, catalogue, address, str(error))
+    service = await catalogue.service(who, found.service.id) if found.service else None
+    if service is None and not who.administrator:
+        words = f"No permitted e-mail service fits {address}. Choose one, or ask an administrator."
+        return await _choices(request, who, catalogue, address, words)
+    form = _prefilled(service) if service else MailboxForm(interval_minutes="5")
+    form.name, form.login = found.login, found.login
+    form.host, form.port, form.tls = found.host, str(found.port), found.tls
+    kind = "user" if service else "system"
+    return await _form(
+        request, who, office, form, found.type, kind=kind, service=service, found=found
+    )
 
 
 def _prefilled(service: MailService) -> MailboxForm:

@@ -118,6 +118,10 @@ class Mailboxes:
             handed_over = settings.owner is not None and settings.owner != before["owner"]
             if handed_over and (words := await _full(connection, who, settings.owner or "")):
                 return words
+            if handed_over:  # the new owner decides anew who else sees it
+                await connection.execute(
+                    "DELETE FROM config.mailbox_share WHERE mailbox = $1", mailbox
+                )
             await self._write(connection, who, mailbox, settings, sealed)
             after = await connection.fetchrow("SELECT * FROM config.mailbox WHERE id = $1", mailbox)
             await record(connection, who, "mailbox.changed", mailbox, **_changes(before, after))
