@@ -24,11 +24,11 @@ ADMIN_PATHS = [
     "GET /accounts", "GET /deliveries", "GET /deliveries/1/raw", "GET /set-aside",
     "GET /forums/frm_x/members", "POST /accounts/acc_x/enter", "POST /set-aside/x/redo",
     "POST /users/usr_x/link", "DELETE /users/usr_x/second-factor", "DELETE /users/tokens/tok_x",
-    "DELETE /mailboxes/mbx_x", "POST /mailboxes/mbx_x/receive", "POST /messages/msg_x/restore",
+    "POST /messages/msg_x/restore",
 ]  # fmt: skip
 ADMIN_PAGES = [
     "/users", "/users/usr_x", "/users/orphaned", "/accounts", "/accounts/acc_x", "/tokens",
-    "/audit", "/outbox", "/outbox/1", "/set-aside", "/mailboxes/new", "/rules/new",
+    "/audit", "/outbox", "/outbox/1", "/set-aside",
 ]  # fmt: skip
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 860}
@@ -132,7 +132,7 @@ async def knock_everywhere(client: httpx.AsyncClient) -> None:
     assert opened == {
         "get /me", "patch /me", "get /me/sessions", "post /me/sessions/end-others", "get /tokens",
         "post /me/second-factor", "get /forums", "get /messages", "get /mailboxes", "get /rules",
-        "get /overview",
+        "get /overview", "get /services", "get /mailbox-policy",
     }  # fmt: skip
 
 

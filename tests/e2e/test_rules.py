@@ -138,3 +138,25 @@ async def test_a_rule_is_written_changed_switched_and_deleted_on_the_page(
         await expect(row.get_by_text("off", exact=True)).to_be_visible()
         await row.get_by_role("button", name="Delete Loud").click()
         await expect(page.get_by_role("link", name="Loud")).to_have_count(0)
+
+
+async def test_mail_without_a_charset_is_read_in_the_mailboxes(running: System, api: Api) -> None:
+    text = "Счёт номер 17".encode("koi8-r")
+    box = await api.post(
+        "/mailboxes",
+        name="Old",
+        source={"type": "smtp", "addresses": [GARDEN], "charset": "KOI8-R"},
+    )
+    assert box["source"]["charset"] == "koi8-r"
+    wrong = await api.client.patch(
+        f"/api/v1/mailboxes/{box['id']}", json={"source": {"charset": "klingon"}}
+    )
+    assert wrong.json()["errors"][0]["pointer"] == "/source/charset"
+    await api.post(
+        "/rules", name="Bills", mailbox=box["id"], condition=compare("body", "contains", "Счёт"),
+        actions=[{"kind": "add_tag", "tag": "bill"}],
+    )  # fmt: skip
+    raw = b"From: anna@example.net\r\nMessage-ID: <koi8@x>\r\nSubject: " + text + b"\r\n\r\n" + text
+    await asyncio.to_thread(send, running, raw, ANNA, GARDEN)
+    (row,) = await api.messages(1)
+    assert (row["subject"], row["tags"]) == ("Счёт номер 17", ["bill"])

@@ -4,10 +4,13 @@ import asyncpg
 import pytest
 
 from postroom_api.domain import passwords
+from postroom_api.domain.grids import GridQuery
+from postroom_api.domain.mailbox_settings import Mailbox
 from postroom_api.domain.values import Principal
 from postroom_api.ports import TakenError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.forums import ForumRows
+from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.log import Log
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.people import DEFAULT_ACCOUNT, People
@@ -22,6 +25,7 @@ TABLES = [
     "account", "person", "session", "token", "domain", "mailbox", "address", "rule", "ruleset",
     "forum", "message", "delivery", "set_aside", "mailbox_check", "mailbox_share", "audit",
     "operation", "idempotency", "notice", "link", "second_factor", "recovery_code",
+    "mail_service", "connect_link", "mailbox_summary", "mailbox_word",
 ]  # fmt: skip
 OTHER = "acc_other"
 
@@ -140,6 +144,10 @@ async def test_the_login_app_cannot_go_around_it(database: Made) -> None:
         await connection.close()
 
 
+async def listed(grid: Grid, who: Principal) -> list[Mailbox]:
+    return (await grid.page(who, GridQuery(), None, 200)).data
+
+
 async def test_one_account_sees_and_changes_nothing_of_another(
     app: Database, people: People
 ) -> None:
@@ -147,9 +155,9 @@ async def test_one_account_sees_and_changes_nothing_of_another(
     forums, mailboxes, rules = (kind(Access(app)) for kind in (ForumRows, Mailboxes, Rules))
     forum = await forums.begin_forum(mine, "frm_1", "Garden", "garden@example.org")
     await forums.attach_forum(mine.account, forum, "Garden", "garden@example.org")
-    (mailbox,) = await mailboxes.all(mine)
+    (mailbox,) = await listed(Grid(Access(app)), mine)
     (rule,) = await rules.list_rules(mine)
-    assert await mailboxes.all(other) == []
+    assert await listed(Grid(Access(app)), other) == []
     assert await mailboxes.one(other, mailbox.id) is None
     assert await rules.list_rules(other) == []
     assert await rules.delete_rule(other, rule.id) is False
@@ -200,12 +208,7 @@ async def test_people_see_their_own_mailboxes_and_those_shared_with_them(
     assert admin is not None
     anna = await somebody(app, people, "usr_anna")
     ben = await somebody(app, people, "usr_ben")
-    access, mailboxes, rules, log = (
-        Access(app),
-        Mailboxes(Access(app)),
-        Rules(Access(app)),
-        Log(Access(app)),
-    )
+    access, rules, log = Access(app), Rules(Access(app)), Log(Access(app))
     async with access.account(DEFAULT_ACCOUNT) as connection:
         for id_, owner in (("mbx_anna", "usr_anna"), ("mbx_ben", "usr_ben"), ("mbx_all", None)):
             await connection.execute(
@@ -219,7 +222,7 @@ async def test_people_see_their_own_mailboxes_and_those_shared_with_them(
     await worker.close()
 
     async def seen(who: Principal) -> tuple[set[str], set[str]]:
-        boxes = {box.id for box in await mailboxes.all(who)}
+        boxes = {box.id for box in await listed(Grid(access), who)}
         return boxes, {row.mailbox for row in (await log.messages(who, None, 50)).data}
 
     everything = {"mbx_anna", "mbx_ben", "mbx_all"}

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postroom_mail.addresslist import read_address_list
-from postroom_mail.read import Attachment, Mail, Mailbox, read
+from postroom_mail.read import Attachment, Mail, Mailbox, framed, read, read_framed
 from postroom_mail.text import MAX_TEXT
 
 SIMPLE = b"""From: "Doe, Jo" <Jo@Example.ORG>\r
@@ -284,3 +284,37 @@ def test_read_never_raises(raw: bytes) -> None:
 def test_address_list(value: str, expected: list[tuple[str, str]]) -> None:
     found, _ = read_address_list(value)
     assert [(box.name, box.address) for box in found] == expected
+
+
+RUSSIAN = "Привет, это письмо без кодировки"
+KOI8 = (
+    b"From: a@x.example\r\nSubject: "
+    + RUSSIAN.encode("koi8-r")
+    + b"\r\n\r\n"
+    + RUSSIAN.encode("koi8-r")
+)
+
+
+def test_a_fallback_charset_is_for_what_names_none() -> None:
+    mail = read_framed(framed(KOI8, "koi8-r"))
+    assert (mail.subject, mail.text) == (RUSSIAN, RUSSIAN)
+    assert mail.size == len(KOI8), "the frame is not part of the mail"
+    assert read(KOI8).text == RUSSIAN.encode("koi8-r").decode("cp1252")
+    assert read_framed(framed(KOI8, "")) == read(KOI8)
+    ascii_ = KOI8.replace(b"\r\n\r\n", b"\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n")
+    assert read(ascii_, "koi8-r").text == RUSSIAN, "who says US-ASCII and means more says nothing"
+
+
+def test_a_fallback_charset_changes_nothing_that_is_said_or_utf_8() -> None:
+    head = b"From: a@x.example\r\nContent-Type: text/plain; charset="
+    for declared, octets in (
+        (b"windows-1251", RUSSIAN.encode("cp1251")),
+        (b"utf-8", RUSSIAN.encode()),
+    ):
+        assert read(head + declared + b"\r\n\r\n" + octets, "koi8-r").text == RUSSIAN
+    assert read(b"From: a@x.example\r\n\r\n" + RUSSIAN.encode(), "koi8-r").text == RUSSIAN
+
+
+def test_a_charset_nobody_knows_is_as_none() -> None:
+    for name in ("no-such", "punycode", "koi8-r" * 20, "кои8", ""):
+        assert read_framed(framed(KOI8, name)) == read(KOI8)

@@ -71,6 +71,8 @@ class MailboxDocument(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: int = 0
     fetch: FetchSource | None = None
     """With the sources pop3 and imap."""
+    charset: str = ""
+    """What a mail is read in that names no charset and is not UTF-8; empty = windows-1252."""
     deleted: bool = False
 
 

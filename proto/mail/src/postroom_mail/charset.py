@@ -20,11 +20,17 @@ _REFUSED = frozenset(
 _MAX_NAME = 60
 
 
-def decode(data: bytes, charset: str | None) -> tuple[str, str | None]:
+def known(charset: str) -> bool:
+    """Whether this is a charset of text that mail may be read in."""
+    return _codec(charset) is not None
+
+
+def decode(data: bytes, charset: str | None, fallback: str = "") -> tuple[str, str | None]:
     """Return the text, and what was wrong with it or None.
 
     Tried in this order: the declared charset, UTF-8, and then, with replacements, the declared
-    charset when it is one of many octets, else windows-1252.
+    charset when it is one of many octets, the `fallback` where none or US-ASCII was declared, else
+    windows-1252.
     """
     if data.isascii() and (charset is None or charset.lower() in {"us-ascii", "utf-8"}):
         return plain(data.decode("ascii")), None
@@ -37,8 +43,14 @@ def decode(data: bytes, charset: str | None) -> tuple[str, str | None]:
             wrong = f"not valid {name}"
         else:
             return plain(text), wrong
-    last = "cp1252" if codec in {None, "utf-8"} else codec or "cp1252"
+    other = _codec(fallback) if fallback and _undeclared(charset) else None
+    last = other or ("cp1252" if codec in {None, "utf-8"} else codec or "cp1252")
     return plain(codecs.decode(data, last, "replace")), wrong
+
+
+def _undeclared(charset: str | None) -> bool:
+    """Octets beyond 127 are none of US-ASCII: who declares it has not thought of them."""
+    return charset is None or charset.strip("\"' ").lower() in {"us-ascii", "ascii"}
 
 
 def _codec(charset: str) -> str | None:

@@ -56,15 +56,15 @@ class Head(msgspec.Struct, frozen=True):
         return next((value for field, value in self.fields if field.lower() == name), "")
 
 
-def split_head(raw: bytes) -> Head:
-    """Find the header block of a mail and unfold it."""
+def split_head(raw: bytes, fallback: str = "") -> Head:
+    """Find the header block of a mail and unfold it; `fallback` is for octets not of UTF-8."""
     lines, body_at, defects = _lines(raw)
     fields: list[tuple[str, str]] = []
     mime: dict[bytes, bytes] = {}
     for name, octets in _unfold(lines):
         if len(octets) > MAX_VALUE:
             defects.append(f"a header is longer than {MAX_VALUE} octets and was cut")
-        value, wrong = decode(octets[:MAX_VALUE].strip(), None)
+        value, wrong = decode(octets[:MAX_VALUE].strip(), None, fallback)
         if wrong:
             defects.append("a header has octets that are not UTF-8")
         fields.append((name.decode("ascii"), value))

@@ -55,14 +55,16 @@ class Part(msgspec.Struct):
     children: list["Part"] = []
 
 
-def read_body(head: Head, raw: bytes) -> Body:
+def read_body(head: Head, raw: bytes, fallback: str = "") -> Body:
     """Read the body of a mail; what neither reader takes has no text and a defect.
+
+    `fallback` is the charset of text that names none and is not UTF-8.
 
     Raises nothing but MemoryError.
     """
     payload = head.mime + b"\r\n" + raw[head.body_at :]
     try:
-        return _collect(_fast_tree, payload)
+        return _collect(_fast_tree, payload, fallback)
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # noqa: BLE001  # a panic in Rust is a BaseException
@@ -70,7 +72,7 @@ def read_body(head: Head, raw: bytes) -> Body:
     try:
         if payload.count(b"\n") * (1 + payload.lower().count(b"boundary")) > _MAX_SLOW_WORK:
             return Body("", "none", (), (f"the body could not be read ({reason})",))
-        body = _collect(_slow_tree, payload)
+        body = _collect(_slow_tree, payload, fallback)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  # the standard library raises a dozen types here
@@ -161,11 +163,11 @@ def _charset(content_type: str) -> str | None:
     return found[1] if found else None
 
 
-def _collect(tree: Callable[[bytes, _Budget], Part], payload: bytes) -> Body:
+def _collect(tree: Callable[[bytes, _Budget], Part], payload: bytes, fallback: str) -> Body:
     """Read the tree and everything that is shown of it. Raises whatever the reader raises."""
     budget = _Budget()
     root = tree(payload, budget)
-    reader = _BodyReader(budget.defects)
+    reader = _BodyReader(budget.defects, fallback)
     pieces = reader.body(root, is_root=True)
     text, was_cut = cut("\n\n".join(text for _, text in pieces))
     if was_cut:
@@ -178,7 +180,8 @@ def _collect(tree: Callable[[bytes, _Budget], Part], payload: bytes) -> Body:
 class _BodyReader:
     """Walks a tree of at most MAX_DEPTH: text in order, everything else as attachments."""
 
-    def __init__(self, defects: dict[str, None]) -> None:
+    def __init__(self, defects: dict[str, None], fallback: str) -> None:
+        self._fallback = fallback
         self.attachments: list[Attachment] = []
         self._defects = defects
         self._room = MAX_TEXT
@@ -215,7 +218,7 @@ class _BodyReader:
         # Many parts of full size would each cost their conversion; what is behind is cut anyway.
         octets = _cut_octets(octets, self._room)
         self._room -= len(octets)
-        text, wrong = decode(octets, part.charset)
+        text, wrong = decode(octets, part.charset, self._fallback)
         if wrong:
             self._defects[f"text: {wrong}"] = None
         if not text.strip():

@@ -20,12 +20,13 @@ from postroom_mail.parts import Body, read_body
 from postroom_mail.text import MAX_SUBJECT, one_line
 from postroom_mail.values import Attachment, Mail, Mailbox
 
-__all__ = ["MAX_REFERENCES", "Attachment", "Mail", "Mailbox", "read"]
+__all__ = ["MAX_REFERENCES", "Attachment", "Mail", "Mailbox", "framed", "read", "read_framed"]
 
 MAX_REFERENCES = 100
 """Message-IDs that are kept of In-Reply-To and of References: the newest."""
 _MAX_DEFECTS = 50
 _MAX_DATE = 200
+_MAX_NAME = 60
 _YEARS = range(1970, 2100)
 
 # Printable ASCII without spaces and brackets: what `build` can write again on one line.
@@ -33,11 +34,32 @@ _MESSAGE_ID = re.compile(r"<([!-;=?-~]{1,500})>")
 _BARE_MESSAGE_ID = re.compile(r"\s*([!-;=?-~]{1,250}@[!-;=?-~]{1,250})\s*")
 
 
-def read(raw: bytes) -> Mail:
-    """Read a mail; raises nothing but MemoryError."""
+def framed(raw: bytes, charset: str) -> bytes:
+    """Return mail and fallback charset as one task for a worker process, for `read_framed`.
+
+    The frame is the length of the charset's name in one octet, the name, and the mail. A name that
+    is none of ASCII or too long counts as no charset.
+    """
+    name = charset.encode("ascii", "replace")
+    if not charset.isascii() or len(name) > _MAX_NAME:
+        name = b""
+    return bytes([len(name)]) + name + raw
+
+
+def read_framed(task: bytes) -> Mail:
+    """Read what `framed` made; raises nothing but MemoryError."""
+    end = 1 + task[0]
+    return read(task[end:], task[1:end].decode("ascii", "replace"))
+
+
+def read(raw: bytes, charset: str = "") -> Mail:
+    """Read a mail; raises nothing but MemoryError.
+
+    `charset` is for text and headers that name none and are not UTF-8.
+    """
     try:
-        head = split_head(raw)
-        return _mail(head, read_body(head, raw), len(raw))
+        head = split_head(raw, charset)
+        return _mail(head, read_body(head, raw, charset), len(raw))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  # the law: a fault of ours must not stop the mail

@@ -28,10 +28,20 @@ class _Versioned(msgspec.Struct):
 
 
 class Configuration:
-    """The documents whose key begins with one of `families` (such as `address`), as raw bytes."""
+    """The documents whose key begins with one of `families` (such as `address`), as raw bytes.
 
-    def __init__(self, bus: Bus, families: Sequence[str]) -> None:
+    Of those, where `needed` is given, what it answers to with yes (key, raw bytes): the others are
+    as if they were not there, and only their versions are remembered.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        families: Sequence[str],
+        needed: Callable[[str, bytes], bool] = lambda _key, _data: True,
+    ) -> None:
         self._bus = bus
+        self._needed = needed
         self._wanted = frozenset(families)
         self._documents: dict[str, bytes] = {}
         self._versions: dict[str, int] = {}
@@ -100,7 +110,7 @@ class Configuration:
         if head.version < self._versions.get(key, 0):
             return
         self._versions[key] = head.version
-        if head.deleted:
+        if head.deleted or not self._needed(key, data):
             self._documents.pop(key, None)
         else:
             self._documents[key] = data

@@ -11,9 +11,13 @@ import structlog
 import uvicorn
 
 from postroom_api import config
+from postroom_api.dnspython_resolver import DnspythonResolver
 from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import Desks, Shared, build
+from postroom_api.http.catalogue import Catalogue
+from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
+from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
 from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.office import Office
@@ -21,6 +25,7 @@ from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets
 from postroom_api.http.render import Pages
 from postroom_api.http.second_factors import SecondFactors
+from postroom_api.http.sharing import Sharing
 from postroom_api.http.staff import Staff
 from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
@@ -32,11 +37,14 @@ from postroom_api.ports import Publisher, Removals
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.accounts import Accounts
 from postroom_api.postgres.audit import Audit
+from postroom_api.postgres.connect_links import ConnectLinks
 from postroom_api.postgres.factors import Factors
 from postroom_api.postgres.forums import ForumRows
+from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.idempotency import Idempotency
 from postroom_api.postgres.links import Links
 from postroom_api.postgres.log import Log
+from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.notices import Notices
 from postroom_api.postgres.operations import Operations
@@ -44,6 +52,8 @@ from postroom_api.postgres.overview import Overviews
 from postroom_api.postgres.own import Own
 from postroom_api.postgres.people import People
 from postroom_api.postgres.rules import Rules
+from postroom_api.postgres.service_changes import ServiceChanges
+from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.tokens import Tokens
 from postroom_api.postgres.users import Users
 from postroom_api.postgres.worker import Worker
@@ -89,7 +99,9 @@ async def start(process: Process) -> None:
     desk = Desk(services, saga, Log(access), bus, process.clock)
     seal = FetcherSeal(settings.fetcher_public_key)
     mailboxes = Mailboxes(access)
-    office = Office(services, mailboxes, Rules(access), seal, bus, process.clock, relay)
+    office, catalogue, connecting, discovering, sharing = _mailbox_desks(
+        access, mailboxes, services, seal, bus, process, relay, settings.base_url
+    )
     live, vitals = LiveFeed(bus), Vitals(bus)
     system = SystemDesk(
         Overviews(access), vitals, bus, process.clock, relay=settings.relay is not None
@@ -109,7 +121,9 @@ async def start(process: Process) -> None:
     process.on_stop(worker_database.close)
     process.on_stop(bus.close)
 
-    desks = Desks(desk, office, trials, system, door, staff, own)
+    desks = Desks(
+        desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing
+    )
     shared = Shared(
         people, process.clock, pages, Buckets(settings.requests_a_minute), Idempotency(access)
     )
@@ -143,6 +157,27 @@ async def start(process: Process) -> None:
         (Retention(worker, bus, process.clock).run(), "retention"),
     ):
         process.spawn(work, name)
+
+
+def _mailbox_desks(
+    access: Access,
+    mailboxes: Mailboxes,
+    services: NatsServices,
+    seal: FetcherSeal,
+    bus: Bus,
+    process: Process,
+    publisher: ConfigurationRelay,
+    base_url: str,
+) -> tuple[Office, Catalogue, Connecting, Discovering, Sharing]:
+    """Return what is asked about mailboxes, the services they go through, and who shares them."""
+    clock, shelf = process.clock, MailServices(access)
+    office = Office(
+        services, mailboxes, Rules(access), seal, bus, clock, publisher, shelf, Grid(access)
+    )
+    catalogue = Catalogue(shelf, ServiceChanges(access), seal, clock, publisher)
+    connecting = Connecting(office, catalogue, ConnectLinks(access), clock, base_url)
+    discovering = Discovering(catalogue, DnspythonResolver())
+    return office, catalogue, connecting, discovering, Sharing(office, Shares(access), clock)
 
 
 def _people_desks(

@@ -2,6 +2,7 @@
 
 from typing import Protocol, TypeVar
 
+from postroom_api.domain.discovery import SrvRecord
 from postroom_api.domain.values import Principal
 from postroom_contract.forum import Problem, Request
 
@@ -10,6 +11,10 @@ A = TypeVar("A")
 
 class TakenError(ValueError):
     """The address or domain belongs to something, or somebody, else."""
+
+
+class LinkUsedError(ValueError):
+    """The connect link was used before, or is too old."""
 
 
 class ServiceProblemError(Exception):
@@ -48,6 +53,13 @@ class ForumConfiguration(Protocol):
 
     async def abandon_forum(self, account: str, forum: str) -> None:
         """Forget a forum that was never opened."""
+
+
+class Records(Protocol):
+    """DNS, as far as we ask it."""
+
+    async def srv(self, name: str, seconds: float) -> list[SrvRecord]:
+        """Return the SRV records of a name; none when there are none, or no answer in time."""
 
 
 class Publisher(Protocol):

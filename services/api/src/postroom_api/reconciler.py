@@ -1,4 +1,4 @@
-"""What is put right in the background: sagas that stopped, commands nobody needs any more."""
+"""What is put right in the background: stopped sagas, passed grace dates, commands done with."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ PURGE_SECONDS = 3_600.0
 
 
 class Reconciler:
-    """Looks every 20 s at sagas; every hour purges commands below the ack floors."""
+    """Looks every 20 s at sagas and grace dates; hourly purges commands below the ack floors."""
 
     def __init__(self, worker: Worker, saga: ForumSaga, bus: Bus, clock: Clock) -> None:
         self._worker = worker
@@ -32,6 +32,7 @@ class Reconciler:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sagas())
             group.create_task(self._purges())
+            group.create_task(self._grace())
 
     async def _sagas(self) -> None:
         while True:
@@ -42,6 +43,15 @@ class Reconciler:
                     await self._saga.repair(one.account, one.id, one.name, one.address)
             except (UnavailableError, ServiceProblemError) as error:
                 self._log.warning("sagas wait", reason=str(error))
+
+    async def _grace(self) -> None:
+        while True:
+            await self._clock.pause(LOOK_SECONDS)
+            try:
+                if paused := await self._worker.pause_restricted(self._clock.now()):
+                    self._log.info("a restriction paused mailboxes", mailboxes=paused)
+            except UnavailableError as error:
+                self._log.warning("grace dates wait", reason=str(error))
 
     async def _purges(self) -> None:
         while True:

@@ -6,12 +6,14 @@ secrets of second factors it must open itself: the key lies outside the database
 
 import base64
 from typing import Final
+from urllib.parse import urlsplit
 
 from nacl.encoding import RawEncoder
 from nacl.exceptions import CryptoError
 from nacl.hash import blake2b
 from nacl.secret import Aead
 
+from postroom_api.domain.mail_services import OAuthClient
 from postroom_api.domain.mailbox_settings import MailboxSettings
 from postroom_runtime.errors import OperatorError
 from postroom_runtime.sealing import SealedSecret, parse_public_key, seal
@@ -46,6 +48,24 @@ class FetcherSeal:
                 port=source.port,
                 tls=source.tls,
                 verify=source.verify,
+            ),
+        )
+
+    def seal_client(self, service: str, oauth: OAuthClient) -> str | None:
+        """Return an OAuth2 client's secret sealed with the client and where it may be sent."""
+        if not oauth.client_secret:
+            return None
+        where = urlsplit(oauth.token_url)
+        return seal(
+            self._key,
+            SealedSecret(
+                password=oauth.client_secret,
+                mailbox=service,
+                login=oauth.client_id,
+                host=(where.hostname or "").lower(),
+                port=where.port or 443,
+                tls="implicit",
+                verify=True,
             ),
         )
 

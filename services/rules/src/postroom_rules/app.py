@@ -3,12 +3,13 @@
 from postroom_contract.codec import decode
 from postroom_contract.commands import Redo
 from postroom_contract.streams import INTAKE, RULES_COMMANDS, RULES_INTAKE
+from postroom_mail.read import framed
 from postroom_mail.tokens import parse_keys
 from postroom_mail.values import Mail
 from postroom_rules.handlers import SortMail
 from postroom_rules.nats import NatsDecisions
 from postroom_rules.questions import Questions
-from postroom_rules.rulesets import ConfiguredRulesets
+from postroom_rules.rulesets import ConfiguredRulesets, needed
 from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
@@ -24,12 +25,16 @@ async def start(process: Process) -> None:
     """Start rules; returns when all its parts run."""
     keys = parse_keys(process.settings.text("TOKEN_KEYS"))
     bus = Bus.create("rules")
-    configuration = Configuration(bus, ("rule", "ruleset"))
+    configuration = Configuration(bus, ("rule", "ruleset", "mailbox"), needed)
     # Every mail, small ones too: the way there and back costs 0.1 ms of this process, reading here
     # would cost 0.5 ms, and which mail is harmless is not known before it is read.
-    reading = WorkerPool("postroom_mail.read:read", Mail, what="reading the mail")
+    reading = WorkerPool("postroom_mail.read:read_framed", Mail, what="reading the mail")
+
+    async def read(raw: bytes, charset: str) -> Mail:
+        return await reading.call(framed(raw, charset))
+
     sort = SortMail(
-        ConfiguredRulesets(configuration), NatsDecisions(bus), reading.call, keys, process.clock
+        ConfiguredRulesets(configuration), NatsDecisions(bus), read, keys, process.clock
     )
 
     async def on_command(delivered: Delivered) -> None:

@@ -54,7 +54,7 @@ class SortMail:
 
     async def _decide(self, delivered: Delivered, envelope: Envelope) -> MailSorted:
         ruleset = self._rulesets.of(envelope.account, envelope.mailbox)
-        mail = await self._read(delivered.data)
+        mail = await self._read(delivered.data, self._rulesets.charset(envelope.mailbox))
         facts = facts_of(mail, envelope, own_marker=self._is_ours(mail))
         return MailSorted(
             id=derived_id("evt", "mail.sorted", envelope.id),
@@ -82,7 +82,7 @@ class SortMail:
 
     async def trial(self, question: TryMail) -> Trial:
         """Return what the rules in force would decide, without doing anything."""
-        mail = await self._read(question.raw)
+        mail = await self._read(question.raw, self._rulesets.charset(question.mailbox))
         envelope = Envelope(
             id="msg_trial",
             account=question.account,

@@ -8,8 +8,8 @@ from postroom_contract.events import MailSorted
 from postroom_mail.values import Mail
 from postroom_rules.domain.decide import Ruleset
 
-ReadMail = Callable[[bytes], Awaitable[Mail]]
-"""Reads a mail within limits; RefusedError for one that goes beyond them."""
+ReadMail = Callable[[bytes, str], Awaitable[Mail]]
+"""Reads a mail, with the charset of what names none; RefusedError when it goes beyond limits."""
 
 
 class Rulesets(Protocol):
@@ -17,6 +17,9 @@ class Rulesets(Protocol):
 
     def of(self, account: str, mailbox: str) -> Ruleset:
         """Return a mailbox's ruleset; UnavailableError while it is not known for sure."""
+
+    def charset(self, mailbox: str) -> str:
+        """Return what its mail is read in that names no charset; empty = nothing was chosen."""
 
 
 class Decisions(Protocol):

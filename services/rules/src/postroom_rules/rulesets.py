@@ -3,12 +3,25 @@
 from collections import OrderedDict
 from typing import Final
 
-from postroom_contract.documents import RuleDocument, RulesetDocument, rule_key, ruleset_key
+from postroom_contract.documents import (
+    MailboxDocument,
+    RuleDocument,
+    RulesetDocument,
+    mailbox_key,
+    rule_key,
+    ruleset_key,
+)
 from postroom_rules.domain.decide import Ruleset
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.errors import UnavailableError
 
 KEPT: Final = 2_000
+
+
+def needed(key: str, data: bytes) -> bool:
+    """Whether rules keeps a document: of mailboxes only those with a charset, which are few."""
+    chosen = b'"charset":"' in data and b'"charset":""' not in data
+    return chosen or not key.startswith("mailbox.")
 
 
 class ConfiguredRulesets:
@@ -21,7 +34,9 @@ class ConfiguredRulesets:
 
     def _forget(self, key: str) -> None:
         """A key is `rule.<scope>.<rule>` or `ruleset.<scope>`; an account's rules are in all."""
-        scope = key.split(".")[1]
+        family, scope = key.split(".")[:2]
+        if family == "mailbox":
+            return
         if scope.startswith("acc_"):
             self._kept.clear()
         else:
@@ -41,6 +56,11 @@ class ConfiguredRulesets:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(mailbox)
         return kept
+
+    def charset(self, mailbox: str) -> str:
+        """Return the mailbox's fallback charset; asked after `of`, so that it is known."""
+        found = self._configuration.get(mailbox_key(mailbox), MailboxDocument)
+        return found.charset if found else ""
 
     def _layer(self, scope: str) -> tuple[int, tuple[RuleDocument, ...]]:
         """Return version and active rules of one scope."""

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 _FOREIGN: Final = "this cursor was not made by this server"
 _BIGGEST: Final = 2**63
@@ -18,6 +18,18 @@ def encode(*parts: str | int | datetime) -> str:
     """Return a cursor from the sort key of the last row."""
     plain = [part.isoformat() if isinstance(part, datetime) else part for part in parts]
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode("ascii").rstrip("=")
+
+
+def decode_parts(cursor: str, count: int) -> list[Any]:
+    """Return the parts of a cursor that has so many; CursorError when it is none of ours."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        parts = json.loads(base64.urlsafe_b64decode(padded))
+    except (binascii.Error, ValueError) as error:
+        raise CursorError("this cursor was not made by this server") from error
+    if not isinstance(parts, list) or len(parts) != count:
+        raise CursorError("this cursor was not made by this server")
+    return parts
 
 
 def decode_time_and_id(cursor: str) -> tuple[datetime, str]:

@@ -28,6 +28,10 @@ class MailboxForm(msgspec.Struct):
     max_messages: str = ""
     max_message_kb: str = ""
     keep_days: str = ""
+    owner: str = ""
+    service: str = ""
+    web_link: str = ""
+    charset: str = ""
 
 
 class FormError(ValueError):
@@ -70,13 +74,17 @@ def to_form(mailbox: Mailbox) -> MailboxForm:
         max_messages=str(limits.max_messages or ""),
         max_message_kb=str(limits.max_message_kb or ""),
         keep_days=str(limits.keep_days or ""),
+        owner=(mailbox.owner.email or mailbox.owner.id) if mailbox.owner else "",
+        service=mailbox.service.id if mailbox.service else "",
+        web_link=mailbox.web_link,
+        charset=source.charset,
     )
 
 
-def settings_of(form: MailboxForm, kind: str) -> MailboxSettings:
+def settings_of(form: MailboxForm, source_type: str, kind: str = "system") -> MailboxSettings:
     """Return the settings; FormError names the field that is no number or too long."""
     source: dict[str, Any] = {
-        "type": kind,
+        "type": source_type,
         "addresses": form.addresses.split(),
         "host": form.host,
         "port": form.port or 0,
@@ -88,12 +96,17 @@ def settings_of(form: MailboxForm, kind: str) -> MailboxSettings:
         "interval_minutes": form.interval_minutes or 0,
         "delete_after": form.delete_after,
         "first_import_days": form.first_import_days or None,
+        "charset": form.charset,
     }
     plain = {
         "name": form.name,
         "description": form.description,
         "active": form.active,
         "source": source,
+        "kind": kind,
+        "owner": form.owner or None,
+        "service": form.service or None,
+        "web_link": form.web_link,
         "limits": {name: getattr(form, name) or 0 for name in _NUMBERS},
     }
     try:

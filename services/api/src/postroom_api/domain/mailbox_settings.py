@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from postroom_contract.events import SkippedMail
+from postroom_mail.charset import known
 
 Type = Literal["smtp", "pop3", "imap"]
 Tls = Literal["none", "starttls", "implicit"]
@@ -51,6 +52,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     first_import_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] | None = None
     """At the very first check: null = everything, 0 = only new mail, N = the last N days (IMAP)."""
     ca: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
+    charset: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    """What a mail is read in that names no charset and is not UTF-8; empty = windows-1252."""
 
 
 class MailboxLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +73,27 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     description: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
     active: bool = True
     limits: MailboxLimits = MailboxLimits()
+    owner: Text | None = None
+    """kind user: whose it is, by id or e-mail address; None = who makes it, or as it is."""
+    service: Text | None = None
+    """kind user: the e-mail service it is connected through; it decides server, port and TLS."""
+    web_link: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
+    """kind user: where one reads it in a browser; empty = the service's."""
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a mailbox is; name and address are null where you may not see them."""
+
+    id: str
+    name: str | None
+    email: str | None
+
+
+class ServiceRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The e-mail service a mailbox was connected through."""
+
+    id: str
+    name: str
 
 
 class PasswordState(msgspec.Struct, frozen=True):
@@ -95,6 +119,7 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     delete_after: bool
     first_import_days: int | None
     ca: str
+    charset: str
 
 
 class LastCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +148,21 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     forum: str | None
     """The forum it was made for."""
+    state: str
+    """open, paused, sign_in_again, new, or how the last check went."""
+    paused_for: str
+    """`restriction`: its service is no longer permitted, and the grace date has passed."""
+    access: Literal["full", "manage", "read"]
+    """What you may do: everything, all but deleting and handing over, or read."""
+    owner: Owner | None
+    orphaned: bool
+    """Its owner was deactivated."""
+    service: ServiceRef | None
+    web_link: str
+    mails: int
+    """Stored here, with those that were deleted and can be brought back."""
+    bytes: int
+    unread: int
     created_at: datetime
 
     @property
@@ -135,7 +175,7 @@ def complete(settings: MailboxSettings) -> MailboxSettings:
     """Return the settings with what follows from them: the usual port, no fields of other types."""
     source = settings.source
     if source.type == "smtp":
-        source = Source(type="smtp", addresses=source.addresses)
+        source = Source(type="smtp", addresses=source.addresses, charset=source.charset)
     else:
         port = source.port or PORTS[source.type, source.tls]
         source = msgspec.structs.replace(
@@ -144,16 +184,19 @@ def complete(settings: MailboxSettings) -> MailboxSettings:
             host=source.host.strip().lower(),
             apop=source.apop and source.type == "pop3",
         )
+    source = msgspec.structs.replace(source, charset=source.charset.strip().lower())
     return msgspec.structs.replace(settings, source=source)
 
 
 def problems(settings: MailboxSettings, before: Mailbox | None) -> Iterator[tuple[str, str]]:
     """Yield (JSON pointer, sentence) for what cannot be saved."""
     source = settings.source
-    if settings.kind == "user":
-        yield "/kind", "mailboxes of users come with the public pages; choose system"
+    if before is not None and settings.kind != before.kind:
+        yield "/kind", "the kind stays as it was; make a new mailbox"
     if before is not None and source.type != before.source.type:
         yield "/source/type", "the type stays as it was; make a new mailbox"
+    if source.charset and not known(source.charset):
+        yield "/source/charset", f"{source.charset!r} is no charset that is known here"
     if source.type != "smtp":
         yield from _server_problems(source)
         yield from _password_problems(source, before)
@@ -180,9 +223,11 @@ def _password_problems(source: Source, before: Mailbox | None) -> Iterator[tuple
 
 
 def _password_missing(source: Source, before: Mailbox | None) -> Iterator[tuple[str, str]]:
-    if before is None or not before.source.password.set:
+    if before is None:
         yield "/source/password", "a password is needed"
         return
+    if not before.source.password.set:
+        return  # it has to sign in again, and until then it fetches nothing
     changed = [name for name in BOUND if getattr(source, name) != getattr(before.source, name)]
     if changed:
         words = (
@@ -192,12 +237,25 @@ def _password_missing(source: Source, before: Mailbox | None) -> Iterator[tuple[
         yield "/source/password", words
 
 
+def state_of(*, source: str, active: bool, has_password: bool, last_check: str | None) -> str:
+    """Return a mailbox's state in one word; the grid's rows have the same from Postgres."""
+    if not active:
+        return "paused"
+    if source == "smtp":
+        return "open"
+    if not has_password:
+        return "sign_in_again"
+    return last_check or "new"
+
+
 def warnings(source: SourceView) -> list[str]:
     """Return what one should know about a mailbox that was saved all the same."""
     found = []
     if source.type == "smtp" and not source.addresses:
         found.append("It has no address, so it accepts nothing.")
     if source.type != "smtp":
+        if not source.password.set:
+            found.append("Sign in again: its server changed, so its password was forgotten.")
         if source.tls == "none":
             found.append("The password and all mail cross the network unencrypted.")
         elif not source.verify:

@@ -14,7 +14,18 @@ from postroom_api.domain.values import (
     Principal,
     SetAsideRow,
 )
-from postroom_api.http import export_api, office_api, own_api, people_api, system_api, trials_api
+from postroom_api.http import (
+    catalogue_api,
+    connecting_api,
+    export_api,
+    grid_api,
+    office_api,
+    own_api,
+    people_api,
+    sharing_api,
+    system_api,
+    trials_api,
+)
 from postroom_api.http.desk import Desk
 from postroom_api.http.scoped import guard, needs
 from postroom_contract.commands import Redo
@@ -285,5 +296,7 @@ def router() -> Router:
         list_posts, create_post, list_messages, restore, get_message, get_raw, get_trace,
         list_deliveries, get_copy, list_set_aside, redo, *office_api.HANDLERS, *people_api.HANDLERS,
         *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
+        *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
+        *sharing_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

@@ -17,16 +17,22 @@ from postroom_api.domain.scopes import MEANINGS
 from postroom_api.http import (
     account_pages,
     api,
+    catalogue_pages,
+    grid_pages,
     mailbox_pages,
     pages,
     people_pages,
     profile_pages,
     rule_pages,
+    sharing_pages,
     sign_in_pages,
     system_pages,
     trial_pages,
 )
+from postroom_api.http.catalogue import Catalogue
+from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
+from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
 from postroom_api.http.idempotency import IdempotentPosts
 from postroom_api.http.office import Office
@@ -35,6 +41,7 @@ from postroom_api.http.pace import Buckets, Pace
 from postroom_api.http.problems import answer
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
+from postroom_api.http.sharing import Sharing
 from postroom_api.http.staff import Staff
 from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
@@ -49,7 +56,7 @@ TOKENS = "A token with the scope that the route names; there are: " + "; ".join(
 PUBLIC = ["^/static/", "^/schema", "^/docs"]
 PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
-    trial_pages, system_pages,
+    trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
 )  # fmt: skip
 
 
@@ -64,6 +71,10 @@ class Desks:
     door: Door
     staff: Staff
     own: OwnDesk
+    catalogue: Catalogue
+    connecting: Connecting
+    discovering: Discovering
+    sharing: Sharing
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.response import Stream
 
-from postroom_api.domain.values import Principal
+from postroom_api.domain.grids import GridQuery
+from postroom_api.domain.values import PageOf, Principal
 from postroom_api.http.desk import Desk
 from postroom_api.http.office import Office
 from postroom_api.http.scoped import needs
@@ -20,28 +21,26 @@ What = Literal["messages", "deliveries", "mailboxes", "rules"]
 PAGE = 200
 
 
-async def _pages(who: Principal, desk: Desk, what: What) -> AsyncIterator[list[Any]]:
-    cursor: str | None = None
-    while True:
-        page: Any = (
-            await desk.messages(who, cursor, PAGE)
-            if what == "messages"
-            else await desk.deliveries(who, cursor, PAGE)
-        )
-        yield page.data
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+async def _page(
+    who: Principal, desk: Desk, office: Office, what: What, cursor: str | None
+) -> PageOf[Any]:
+    if what == "messages":
+        return await desk.messages(who, cursor, PAGE)
+    if what == "mailboxes":
+        return await office.grid(who, GridQuery(), cursor, PAGE)
+    if what == "deliveries":
+        return await desk.deliveries(who, cursor, PAGE)
+    return PageOf(data=await office.rules(who), next_cursor=None)
 
 
 async def _lines(who: Principal, desk: Desk, office: Office, what: What) -> AsyncIterator[bytes]:
-    if what == "mailboxes":
-        yield _joined(await office.mailboxes(who))
-    elif what == "rules":
-        yield _joined(await office.rules(who))
-    else:
-        async for rows in _pages(who, desk, what):
-            yield _joined(rows)
+    cursor: str | None = None
+    while True:
+        page = await _page(who, desk, office, what, cursor)
+        yield _joined(page.data)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 def _joined(rows: list[Any]) -> bytes:

@@ -1,15 +1,25 @@
-"""What administrators set up: mailboxes and rules. The API and the pages are two faces of this."""
+"""What people set up: mailboxes and rules. The API and the pages are two faces of this."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings, complete, problems
-from postroom_api.domain.values import Principal, Rule
-from postroom_api.http.entries import address_of, require_administrator
-from postroom_api.http.problems import FieldError, ProblemError, not_found
+from postroom_api.domain import connecting
+from postroom_api.domain.grids import Answer, BulkAction, GridQuery
+from postroom_api.domain.mailbox_settings import (
+    Mailbox,
+    MailboxSettings,
+    Owner,
+    complete,
+    problems,
+)
+from postroom_api.domain.values import PageOf, Principal, Rule
+from postroom_api.http.entries import address_of, refuse, require_administrator
+from postroom_api.http.problems import ProblemError, invalid, not_found
 from postroom_api.ports import Publisher, Services
+from postroom_api.postgres.grid import Grid
+from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.rules import Rules
 from postroom_api.sealing import FetcherSeal
@@ -24,15 +34,8 @@ from postroom_runtime.clock import Clock
 from postroom_runtime.messages import ConflictError
 
 LIVE_SECONDS: Final = 3.0
+CHOICES: Final = 200
 TRIAL_SENDER: Final = "someone@example.org"
-
-
-def refuse(what: str, found: Iterable[tuple[str, str]]) -> None:
-    """Answer 422 naming each field, if there is anything to name."""
-    errors = [FieldError(pointer, "invalid", words) for pointer, words in found]
-    if errors:
-        words = "; ".join(error.detail for error in errors)
-        raise ProblemError(422, "invalid", f"This {what} cannot be saved: {words}.", errors)
 
 
 class Office:
@@ -47,6 +50,8 @@ class Office:
         bus: Bus,
         clock: Clock,
         publisher: Publisher,
+        catalogue: MailServices,
+        grid: Grid,
     ) -> None:
         self._services = services
         self._mailboxes = mailboxes
@@ -55,10 +60,22 @@ class Office:
         self._bus = bus
         self._clock = clock
         self._publisher = publisher
+        self._catalogue = catalogue
+        self._grid = grid
 
     async def mailboxes(self, who: Principal) -> list[Mailbox]:
-        """Return all mailboxes."""
-        return await self._mailboxes.all(who)
+        """Return the first mailboxes by name, as many as one may choose from on a page."""
+        return (await self._grid.page(who, GridQuery(), None, CHOICES)).data
+
+    async def names(self, who: Principal, mailboxes: list[str]) -> dict[str, str]:
+        """Return the names of these mailboxes, of those that are there."""
+        return await self._mailboxes.names(who, mailboxes)
+
+    async def grid(
+        self, who: Principal, query: GridQuery, cursor: str | None, limit: int
+    ) -> PageOf[Mailbox]:
+        """Return a page of the mailboxes that one wants to see."""
+        return await self._grid.page(who, query, cursor, limit)
 
     async def mailbox(self, who: Principal, mailbox: str) -> Mailbox:
         """Return one mailbox, or 404."""
@@ -67,12 +84,28 @@ class Office:
             raise not_found("mailbox")
         return found
 
-    async def add_mailbox(self, who: Principal, settings: MailboxSettings) -> Mailbox:
-        """Make a mailbox."""
-        require_administrator(who)
-        settings = self._checked(settings, None)
+    async def person(self, who: Principal, text: str) -> str | None:
+        """Return the id of a person by id or e-mail address, or None."""
+        return await self._mailboxes.person(who, text)
+
+    async def owners(self, who: Principal) -> list[Owner]:
+        """Return who may own a mailbox; users see themselves."""
+        return await self._mailboxes.people(who)
+
+    async def add_mailbox(
+        self, who: Principal, settings: MailboxSettings, link: str | None = None
+    ) -> Mailbox:
+        """Make a mailbox: administrators any, users their own (kind user).
+
+        `link` is the hash of a connect link, which this uses up.
+        """
+        if settings.kind == "system":
+            require_administrator(who)
+        settings = await self.checked(who, settings, None)
         made = self._clock.new_id("mbx")
-        await self._mailboxes.add(who, made, settings, self._seal.seal(made, settings))
+        sealed = self._seal.seal(made, settings)
+        if words := await self._mailboxes.add(who, made, settings, sealed, link):
+            raise ProblemError(409, "limit", f"This mailbox cannot be made: {words}.")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.mailbox(who, made)
 
@@ -80,38 +113,117 @@ class Office:
         self, who: Principal, mailbox: str, settings: MailboxSettings
     ) -> Mailbox:
         """Write a mailbox as it shall be; a password left out stays, if it may."""
-        require_administrator(who)
-        settings = self._checked(settings, await self.mailbox(who, mailbox))
+        before = await self.changeable(who, mailbox)
+        settings = await self.checked(who, settings, before)
         sealed = self._seal.seal(mailbox, settings)
-        if not await self._mailboxes.change(who, mailbox, settings, sealed):
-            raise ProblemError(403, "read_only", "You may read this mailbox, not change it.")
+        if words := await self._mailboxes.change(who, mailbox, settings, sealed):
+            raise ProblemError(409, "limit", f"It cannot be handed over: {words}.")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.mailbox(who, mailbox)
 
-    def _checked(self, settings: MailboxSettings, before: Mailbox | None) -> MailboxSettings:
-        settings = complete(settings)
-        refuse("mailbox", problems(settings, before))
+    async def changeable(self, who: Principal, mailbox: str) -> Mailbox:
+        """Return a mailbox that this person may change, or answer 403; 404 to the others."""
+        found = await self.mailbox(who, mailbox)
+        if found.access == "read":
+            raise ProblemError(403, "read_only", "You may read this mailbox, not change it.")
+        if found.kind == "system":
+            require_administrator(who)
+        return found
+
+    async def checked(
+        self, who: Principal, settings: MailboxSettings, before: Mailbox | None
+    ) -> MailboxSettings:
+        """Return the settings as they would be saved, or answer 422 naming each wrong field."""
+        owner = await self._owner_of(who, settings, before)
+        chosen = settings.service
+        if chosen is None and before is not None and before.service is not None:
+            chosen = before.service.id
+        service = None
+        if settings.kind == "user" and chosen:
+            service = await self._catalogue.one(who, chosen)
+        settings = msgspec.structs.replace(settings, owner=owner, service=chosen)
+        settings = complete(connecting.through(settings, service, before))
+        found = connecting.problems(settings, service, before, self._clock.now())
+        refuse("mailbox", (*found, *problems(settings, before)))
         addresses = [address_of("source/addresses", one) for one in settings.source.addresses]
         source = msgspec.structs.replace(settings.source, addresses=sorted(set(addresses)))
         return msgspec.structs.replace(settings, name=one_line(settings.name), source=source)
 
+    async def _owner_of(
+        self, who: Principal, settings: MailboxSettings, before: Mailbox | None
+    ) -> str | None:
+        """Return the id of whom the mailbox shall belong to; only administrators choose."""
+        had = before.owner.id if before and before.owner else None
+        if settings.owner is None:
+            own = who.id if settings.kind == "user" and before is None else None
+            return had or own
+        found = await self._mailboxes.person(who, settings.owner)
+        if found is None and settings.owner == had:
+            return had
+        if found is None and who.administrator:
+            raise invalid("owner", "unknown", f"There is nobody called {settings.owner!r} here.")
+        if not who.administrator and found != (had or who.id):
+            raise ProblemError(
+                403, "administrators_only", "Only administrators decide whose a mailbox is."
+            )
+        return found
+
     async def delete_mailbox(self, who: Principal, mailbox: str) -> None:
         """Take a mailbox away; one that a forum lives from stays (409)."""
-        require_administrator(who)
-        found = await self.mailbox(who, mailbox)
+        await self._delete(who, mailbox)
+        await self._publisher.settled(LIVE_SECONDS)
+
+    async def _delete(self, who: Principal, mailbox: str) -> None:
+        found = await self.changeable(who, mailbox)
+        if found.access != "full":
+            raise ProblemError(403, "read_only", "Only its owner may delete this mailbox.")
         if found.forum is not None:
             raise ProblemError(409, "conflict", f"“{found.name}” belongs to a forum.")
         await self._mailboxes.delete(who, mailbox)
+
+    async def switch_mailbox(self, who: Principal, mailbox: str, *, active: bool) -> None:
+        """Resume or pause a mailbox."""
+        await self._switch(who, mailbox, active=active)
         await self._publisher.settled(LIVE_SECONDS)
+
+    async def _switch(self, who: Principal, mailbox: str, *, active: bool) -> None:
+        found = await self.changeable(who, mailbox)
+        if active and found.service is not None:
+            service = await self._catalogue.one(who, found.service.id)
+            if service is not None and service.over(self._clock.now()):
+                words = f"{service.name} is no longer permitted, so the mailbox stays paused."
+                raise ProblemError(409, "conflict", words)
+        await self._mailboxes.switch(who, mailbox, active=active)
+
+    async def bulk(self, who: Principal, action: BulkAction, mailboxes: list[str]) -> list[Answer]:
+        """Do the same to each of these mailboxes, and answer for each; one no stops no other."""
+        answers = []
+        for mailbox in dict.fromkeys(mailboxes):
+            try:
+                if action == "delete":
+                    await self._delete(who, mailbox)
+                elif action == "receive":
+                    await self.receive_now(who, mailbox)
+                else:
+                    await self._switch(who, mailbox, active=action == "activate")
+            except ProblemError as error:
+                answers.append(
+                    Answer(mailbox=mailbox, done=False, code=error.code, detail=error.detail)
+                )
+            else:
+                answers.append(Answer(mailbox=mailbox, done=True))
+        await self._publisher.settled(LIVE_SECONDS)
+        return answers
 
     async def receive_now(self, who: Principal, mailbox: str) -> bool:
         """Ask a fetcher to look now; False when one is looking already."""
-        require_administrator(who)
-        found = await self.mailbox(who, mailbox)
+        found = await self.changeable(who, mailbox)
         if found.source.type == "smtp":
             raise ProblemError(409, "conflict", "Mail comes to this mailbox by itself (SMTP).")
         if not found.active:
             raise ProblemError(409, "conflict", "This mailbox is switched off.")
+        if found.state == "sign_in_again":
+            raise ProblemError(409, "conflict", "Enter the password of this mailbox again first.")
         try:
             await self._bus.publish(schedules.poll_now(who.account, mailbox), first=True)
         except ConflictError:
@@ -142,7 +254,7 @@ class Office:
         then: Sequence[Action],
     ) -> Rule:
         """Append a rule to a mailbox or (None) the account; live everywhere on return."""
-        require_administrator(who)
+        await self._may_rule(who, mailbox)
         await self._check_rule(who, when, then)
         rule = await self._rules.add_rule(
             who, self._clock.new_id("rul"), mailbox, one_line(name), when, then
@@ -154,12 +266,19 @@ class Office:
 
     async def change_rule(self, who: Principal, changed: Rule) -> Rule:
         """Write a changed rule; live everywhere on return."""
-        require_administrator(who)
+        await self._may_rule(who, changed.scope)
         await self._check_rule(who, changed.condition, changed.actions)
         if not await self._rules.change_rule(who, changed):
             raise not_found("rule")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.rule(who, changed.id)
+
+    async def _may_rule(self, who: Principal, scope: str | None) -> None:
+        """Rules of the account are the administrators'; those of a mailbox who manages it."""
+        if scope is not None and scope.startswith("mbx_"):
+            await self.changeable(who, scope)
+        else:
+            require_administrator(who)
 
     async def _check_rule(self, who: Principal, when: Condition, then: Sequence[Action]) -> None:
         question = CheckRule(account=who.account, condition=when, actions=tuple(then))
@@ -186,7 +305,7 @@ class Office:
 
     async def delete_rule(self, who: Principal, rule: str) -> None:
         """Take a rule away."""
-        require_administrator(who)
+        await self._may_rule(who, (await self.rule(who, rule)).scope)
         if not await self._rules.delete_rule(who, rule):
             raise not_found("rule")
         await self._publisher.settled(LIVE_SECONDS)

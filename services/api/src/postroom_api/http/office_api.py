@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.values import PageOf, Principal, Rule
+from postroom_api.http.entries import merge, settings_from
 from postroom_api.http.office import Office
-from postroom_api.http.problems import FieldError, ProblemError
 from postroom_api.http.scoped import needs
 from postroom_contract.rules import Action, Condition
 from postroom_contract.ruling import Trial
@@ -56,11 +56,6 @@ class Receiving(msgspec.Struct, frozen=True):
     """False: a check was under way already."""
 
 
-@get("/mailboxes", operation_id="listMailboxes", summary="All mailboxes", **needs("mailboxes:read"))
-async def list_mailboxes(who: Who, office: At) -> PageOf[Mailbox]:
-    return PageOf(data=await office.mailboxes(who), next_cursor=None)
-
-
 @post(
     "/mailboxes", operation_id="createMailbox", summary="Make a mailbox", **needs("mailboxes:write")
 )
@@ -92,16 +87,7 @@ async def change_mailbox(who: Who, office: At, mailbox: str, data: dict[str, Any
 
 def patched(found: Mailbox, data: dict[str, Any]) -> MailboxSettings:
     """Return a mailbox's settings as a merge patch makes them; 422 names what does not fit."""
-    merged = merge(editable(found), data)
-    try:
-        return msgspec.convert(merged, type=MailboxSettings)
-    except msgspec.ValidationError as error:
-        words, _, place = str(error).partition(" - at ")
-        pointer = place.strip("`").replace("$", "").replace(".", "/")
-        raise ProblemError(
-            422, "invalid", f"This mailbox cannot be saved: {error}.",
-            [FieldError(pointer, "invalid", words)],
-        ) from error  # fmt: skip
+    return settings_from("mailbox", merge(editable(found), data), MailboxSettings)
 
 
 @delete(
@@ -129,21 +115,9 @@ def editable(mailbox: Mailbox) -> dict[str, Any]:
     """Return a mailbox as `MailboxSettings` would be written, without its password."""
     plain: dict[str, Any] = msgspec.to_builtins(mailbox)
     source = {name: value for name, value in plain["source"].items() if name != "password"}
-    names = ("name", "kind", "description", "active", "limits")
-    return {**{name: plain[name] for name in names}, "source": source}
-
-
-def merge(target: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of a JSON merge patch (RFC 7396)."""
-    merged = dict(target)
-    for name, value in change.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict) and isinstance(merged.get(name), dict):
-            merged[name] = merge(merged[name], value)
-        else:
-            merged[name] = value
-    return merged
+    names = ("name", "kind", "description", "active", "limits", "web_link")
+    references = {name: plain[name]["id"] for name in ("owner", "service") if plain[name]}
+    return {**{name: plain[name] for name in names}, **references, "source": source}
 
 
 @get(
@@ -202,6 +176,6 @@ async def delete_rule(who: Who, office: At, rule: str) -> None:
 
 
 HANDLERS: list[Any] = [
-    list_mailboxes, create_mailbox, get_mailbox, change_mailbox, delete_mailbox, receive_now,
+    create_mailbox, get_mailbox, change_mailbox, delete_mailbox, receive_now,
     list_rules, create_rule, change_rule, try_rules, delete_rule,
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, NotAuthorizedException, Validatio
 from litestar.response import Redirect
 
 from postroom_api.domain.cursors import CursorError
-from postroom_api.ports import ServiceProblemError, TakenError
+from postroom_api.ports import LinkUsedError, ServiceProblemError, TakenError
 from postroom_runtime.errors import DatabaseDownError, UnavailableError
 
 RETRY_SECONDS: Final = 5
@@ -21,6 +21,7 @@ TITLES: Final = {
     404: "Not found",
     405: "Not possible here",
     409: "In conflict with what is there",
+    410: "No longer there",
     413: "Too large",
     422: "Not valid",
     429: "Too many requests",
@@ -45,6 +46,8 @@ PROBLEMS: Final = {
     "idempotency_mismatch": "The Idempotency-Key was used for another request within a day.",
     "idempotency_running": "The first request with this Idempotency-Key has not ended yet.",
     "too_many_requests": "Slow down: `RateLimit` says what is left, `Retry-After` when to go on.",
+    "link_used": "The connect link was used before, is too old, or is for somebody else.",
+    "limit": "There are as many as there may be; an administrator sets how many.",
     "foreign_site": "A browser sent this request from another site.",
     "internal": "A fault of ours; the log has it under the request id in `instance`.",
     "http": "See the status code (RFC 9110).",
@@ -106,6 +109,8 @@ def _understood(error: Exception) -> ProblemError:  # noqa: PLR0911 - a table of
         return ProblemError(status, error.problem.code, error.problem.detail)
     if isinstance(error, TakenError):
         return ProblemError(409, "taken", str(error), [FieldError("/address", "taken", str(error))])
+    if isinstance(error, LinkUsedError):
+        return ProblemError(410, "link_used", "This link was used before, or is too old.")
     if isinstance(error, UnavailableError | TimeoutError):
         return ProblemError(503, "unavailable", f"{_sentence(error)} Nothing is lost; try again.")
     if isinstance(error, CursorError):

@@ -27,6 +27,9 @@ async def _form_page(
     rule: str | None,
     error: str | None,
 ) -> Response[str]:
+    mailboxes = await office.mailboxes(who)
+    if form.mailbox and form.mailbox not in {one.id for one in mailboxes}:
+        mailboxes.append(await office.mailbox(who, form.mailbox))
     return page(
         request,
         "rule.html",
@@ -34,7 +37,7 @@ async def _form_page(
         form=rule_forms.padded(form),
         rule=rule,
         error=error,
-        mailboxes=await office.mailboxes(who),
+        mailboxes=mailboxes,
         forums=await office.forums(who),
         fields=rule_forms.FIELDS,
         operators=rule_forms.OPERATORS,
@@ -44,8 +47,9 @@ async def _form_page(
 
 @get("/rules", include_in_schema=False)
 async def rules_page(request: Req, who: Who, office: Of) -> Response[str]:
-    mailboxes = {one.id: one for one in await office.mailboxes(who)}
-    return page(request, "rules.html", rules=await office.rules(who), mailboxes=mailboxes)
+    rules = await office.rules(who)
+    names = await office.names(who, [rule.scope for rule in rules])
+    return page(request, "rules.html", rules=rules, names=names)
 
 
 @get("/rules/new", include_in_schema=False)

@@ -20,13 +20,14 @@ UNPROCESSABLE = 422
 async def _begin(
     request: Req, who: Who, trials: Trials, office: Office, mailbox: str | None
 ) -> Response[Any]:
-    fields = dict(await request.form())
+    fields = {name: str(value) for name, value in dict(await request.form()).items()}
     form = mailbox_forms.read(fields)
     box = await office.mailbox(who, mailbox) if mailbox else None
-    kind = box.source.type if box else fields.get("type", "imap")
+    source = box.source.type if box else fields.get("type", "imap")
+    kind = box.kind if box else fields.get("kind", "system")
     form.name = form.name or "-"  # not needed for a test
     try:
-        settings = mailbox_forms.settings_of(form, kind)
+        settings = mailbox_forms.settings_of(form, source, kind)
         begun = await trials.test(who, settings, mailbox)
     except (FormError, ProblemError) as error:
         if isinstance(error, ProblemError) and error.status != UNPROCESSABLE:

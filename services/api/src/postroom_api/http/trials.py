@@ -11,10 +11,11 @@ from typing import Final
 import msgspec
 import structlog
 
-from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings, complete, problems
+from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.operations import Operation, as_of
 from postroom_api.domain.values import Principal
-from postroom_api.http.office import Office, refuse
+from postroom_api.http.entries import require_administrator
+from postroom_api.http.office import Office
 from postroom_api.http.problems import ProblemError, not_found
 from postroom_api.live import LiveFeed, TooManyWatchersError
 from postroom_api.ports import PatientServices, ServiceProblemError
@@ -61,11 +62,12 @@ class Trials:
 
         422 for settings that could not be saved either; 409 for a mailbox that nobody connects to.
         """
-        settings = complete(settings)
-        before = await self._office.mailbox(who, mailbox) if mailbox else None
+        before = await self._office.changeable(who, mailbox) if mailbox else None
+        if settings.kind == "system":
+            require_administrator(who)
         if settings.source.type == "smtp":
             raise ProblemError(409, "conflict", "Mail comes to this mailbox by itself (SMTP).")
-        refuse("mailbox", problems(settings, before))
+        settings = await self._office.checked(who, settings, before)
         operation = self._clock.new_id("opr")
         question = await self._question(who, settings, before, operation)
         begun = await self._operations.begin(who, operation, KIND, mailbox or "", self._clock.now())

@@ -30,6 +30,20 @@ async def record(
     )
 
 
+async def note_reading(connection: Connection, who: Principal, message: str, mailbox: str) -> None:
+    """Note that somebody opened a mail of another one's mailbox: once a person, mail and day."""
+    owner = await connection.fetchval(
+        "SELECT owner FROM config.mailbox WHERE id = $1 AND kind = 'user' AND owner <> $2"
+        " AND NOT EXISTS (SELECT 1 FROM config.audit WHERE action = 'message.read'"
+        " AND about = $3 AND person = $2 AND at >= date_trunc('day', now()))",
+        mailbox,
+        who.id,
+        message,
+    )
+    if owner is not None:
+        await record(connection, who, "message.read", message, mailbox=mailbox, owner=owner)
+
+
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what, and to what."""
 

@@ -8,6 +8,7 @@ import msgspec
 from postroom_api.domain import cursors
 from postroom_api.domain.values import Delivery, MessageRow, PageOf, Principal, SetAsideRow
 from postroom_api.postgres.access import Access
+from postroom_api.postgres.audit import note_reading
 from postroom_contract.commands import Redo
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
@@ -69,8 +70,9 @@ class Log:
                 f"SELECT {_MESSAGE}, event, stream, sequence FROM config.message WHERE id = $1",  # noqa: S608 - constant
                 message,
             )
-        if row is None:
-            return None
+            if row is None:
+                return None
+            await note_reading(connection, who, message, row["mailbox"])
         values = dict(row)
         event = msgspec.json.decode(values.pop("event"), type=MailSorted)
         raw = Pointer(values.pop("stream"), values.pop("sequence"))

@@ -2,36 +2,22 @@
 
 from typing import Any, Final
 
-import msgspec
-
-from postroom_api.domain.mailbox_settings import (
-    LastCheck,
-    Mailbox,
-    MailboxLimits,
-    MailboxSettings,
-    PasswordState,
-    SourceView,
-    warnings,
-)
+from postroom_api.domain.connecting import may_have_another
+from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings, Owner
 from postroom_api.domain.values import Principal
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import note, own_address, own_domain
-from postroom_contract.events import SkippedMail
+from postroom_api.postgres.connect_links import use_link
+from postroom_api.postgres.mailbox_rows import SELECT, mailbox_of
 from postroom_runtime.postgres import Connection
 
-_SELECT: Final = (
-    "SELECT m.*, c.state, c.error, c.checked_at, c.next_check_at, c.found, c.stored, c.skipped,"
-    " array(SELECT a.address FROM config.address a WHERE a.mailbox = m.id ORDER BY a.address)"
-    " AS addresses,"
-    " (SELECT min(a.forum) FROM config.address a WHERE a.mailbox = m.id) AS forum"
-    " FROM config.mailbox m LEFT JOIN config.mailbox_check c ON c.mailbox = m.id"
-)
 _WRITE: Final = (
     "UPDATE config.mailbox SET name = $2, description = $3, active = $4, max_messages = $5,"
     " max_message_kb = $6, keep_days = $7, host = $8, port = $9, tls = $10, verify = $11,"
     " login = $12, apop = $13, interval_minutes = $14, delete_after = $15, ca = $16,"
-    " first_import_days = $18,"
+    " charset = $18, service = $19, web_link = $20, owner = $21, first_import_days = $22,"
+    " paused_for = CASE WHEN $4 THEN '' ELSE paused_for END,"
     " sealed_password = coalesce($17, sealed_password),"
     " password_set_at = CASE WHEN $17 IS NULL THEN password_set_at ELSE now() END,"
     " version = nextval('config.version') WHERE id = $1"
@@ -45,17 +31,40 @@ class Mailboxes:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def all(self, who: Principal) -> list[Mailbox]:
-        """Return all mailboxes of the account."""
-        async with self._access.principal(who) as connection:
-            rows = await connection.fetch(f"{_SELECT} ORDER BY m.name, m.id")
-        return [_mailbox(row) for row in rows]
-
     async def one(self, who: Principal, mailbox: str) -> Mailbox | None:
         """Return one mailbox, or None."""
         async with self._access.principal(who) as connection:
-            row = await connection.fetchrow(f"{_SELECT} WHERE m.id = $1", mailbox)
-        return _mailbox(row) if row else None
+            row = await connection.fetchrow(f"{SELECT} WHERE m.id = $1", mailbox)
+        return mailbox_of(row) if row else None
+
+    async def names(self, who: Principal, mailboxes: list[str]) -> dict[str, str]:
+        """Return the names of these mailboxes, of those that are there."""
+        async with self._access.principal(who) as connection:
+            rows = await connection.fetch(
+                "SELECT id, name FROM config.mailbox WHERE id = ANY($1::text[])", mailboxes
+            )
+        return {row["id"]: row["name"] for row in rows}
+
+    async def person(self, who: Principal, text: str) -> str | None:
+        """Return the id of a person, by id or e-mail address; users find themselves."""
+        async with self._access.principal(who) as connection:
+            found = await connection.fetchval(
+                "SELECT id FROM config.person WHERE account = $1 AND (id = $2 OR email = $3)",
+                who.account,
+                text,
+                text.strip().lower(),
+            )
+        return str(found) if found else None
+
+    async def people(self, who: Principal) -> list[Owner]:
+        """Return who may own a mailbox, the first thousand by name."""
+        async with self._access.principal(who) as connection:
+            rows = await connection.fetch(
+                "SELECT id, name, email FROM config.person WHERE account = $1"
+                " ORDER BY name, id LIMIT 1000",
+                who.account,
+            )
+        return [Owner(**dict(row)) for row in rows]
 
     async def sealed_password(self, who: Principal, mailbox: str) -> str | None:
         """Return a stored password, sealed as it is, for the fetcher alone to open."""
@@ -66,39 +75,65 @@ class Mailboxes:
         return str(found) if found else None
 
     async def add(
-        self, who: Principal, mailbox: str, settings: MailboxSettings, sealed: str | None
-    ) -> None:
-        """Make a mailbox; TakenError when one of its addresses is not free."""
+        self,
+        who: Principal,
+        mailbox: str,
+        settings: MailboxSettings,
+        sealed: str | None,
+        link: str | None = None,
+    ) -> str | None:
+        """Make a mailbox; return why its owner may have no further one, or None.
+
+        TakenError when one of its addresses is not free. `link` is the hash of a connect link:
+        LinkUsedError when it opens no more.
+        """
         async with self._access.principal(who) as connection:
+            if settings.owner and (words := await _full(connection, who, settings.owner)):
+                return words
             await connection.execute(
-                "INSERT INTO config.mailbox (id, account, name, kind, source)"
-                " VALUES ($1, $2, $3, $4, $5)",
+                "INSERT INTO config.mailbox (id, account, name, kind, source, owner)"
+                " VALUES ($1, $2, $3, $4, $5, $6)",
                 mailbox,
                 who.account,
                 settings.name,
                 settings.kind,
                 settings.source.type,
+                settings.owner,
             )
             await self._write(connection, who, mailbox, settings, sealed)
-            await record(connection, who, "mailbox.created", mailbox, name=settings.name)
+            if link is not None:
+                await use_link(connection, link, mailbox)
+            await record(
+                connection, who, "mailbox.created", mailbox,
+                name=settings.name, owner=settings.owner, service=settings.service,
+            )  # fmt: skip
+        return None
 
     async def change(
         self, who: Principal, mailbox: str, settings: MailboxSettings, sealed: str | None
-    ) -> bool:
-        """Write a mailbox; False when it is not there or not theirs to change.
+    ) -> str | None:
+        """Write a mailbox; return why its new owner may have no further one, or None.
 
-        TakenError when one of its addresses is not free.
+        TakenError when one of its addresses is not free. Whether they may change it is asked
+        before; row level security lets nothing else through.
         """
         async with self._access.principal(who) as connection:
             before = await connection.fetchrow(
                 "SELECT * FROM config.mailbox WHERE id = $1 FOR UPDATE", mailbox
             )
             if before is None:
-                return False
+                return None
+            handed_over = settings.owner is not None and settings.owner != before["owner"]
+            if handed_over and (words := await _full(connection, who, settings.owner or "")):
+                return words
+            if handed_over:  # the new owner decides anew who else sees it
+                await connection.execute(
+                    "DELETE FROM config.mailbox_share WHERE mailbox = $1", mailbox
+                )
             await self._write(connection, who, mailbox, settings, sealed)
             after = await connection.fetchrow("SELECT * FROM config.mailbox WHERE id = $1", mailbox)
             await record(connection, who, "mailbox.changed", mailbox, **_changes(before, after))
-        return True
+        return None
 
     async def _write(
         self,
@@ -128,6 +163,10 @@ class Mailboxes:
             source.delete_after,
             source.ca,
             sealed,
+            source.charset,
+            settings.service,
+            settings.web_link,
+            settings.owner,
             source.first_import_days,
         )
         await note(connection, f"mailbox {mailbox}")
@@ -153,6 +192,21 @@ class Mailboxes:
             await own_address(connection, who.account, mailbox, address, domain, None)
             await note(connection, f"domain {domain}", f"address {address}")
 
+    async def switch(self, who: Principal, mailbox: str, *, active: bool) -> None:
+        """Let a mailbox fetch and take mail, or pause it."""
+        async with self._access.principal(who) as connection:
+            changed = await connection.fetchval(
+                "UPDATE config.mailbox SET active = $2,"
+                " paused_for = CASE WHEN $2 THEN '' ELSE paused_for END,"
+                " version = nextval('config.version') WHERE id = $1 AND active <> $2 RETURNING id",
+                mailbox,
+                active,
+            )
+            if changed is None:
+                return
+            await note(connection, f"mailbox {mailbox}")
+            await record(connection, who, "mailbox.changed", mailbox, active=[not active, active])
+
     async def delete(self, who: Principal, mailbox: str) -> None:
         """Take a mailbox away with its addresses and rules; its mail stays in the log."""
         async with self._access.principal(who) as connection:
@@ -175,6 +229,16 @@ class Mailboxes:
             await record(connection, who, "mailbox.deleted", mailbox)
 
 
+async def _full(connection: Connection, who: Principal, owner: str) -> str | None:
+    """Return why a person may have no further mailbox; others who ask meanwhile wait."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('mailboxes of ' || $1))", owner)
+    have = await connection.fetchval("SELECT count(*) FROM config.mailbox WHERE owner = $1", owner)
+    limit = await connection.fetchval(
+        "SELECT mailboxes_per_user FROM config.account WHERE id = $1", who.account
+    )
+    return may_have_another(have, limit)
+
+
 def _changes(before: Any, after: Any) -> dict[str, list[object]]:
     """Return column → [before, after] for the audit; of a password only that it changed."""
     found: dict[str, list[object]] = {}
@@ -184,53 +248,3 @@ def _changes(before: Any, after: Any) -> dict[str, list[object]]:
     if before["sealed_password"] != after["sealed_password"]:
         found["password"] = ["•", "•"]
     return found
-
-
-def _mailbox(row: Any) -> Mailbox:
-    source = SourceView(
-        type=row["source"],
-        addresses=list(row["addresses"]),
-        host=row["host"],
-        port=row["port"],
-        tls=row["tls"],
-        verify=row["verify"],
-        login=row["login"],
-        password=PasswordState(bool(row["sealed_password"]), row["password_set_at"]),
-        apop=row["apop"],
-        interval_minutes=row["interval_minutes"],
-        delete_after=row["delete_after"],
-        first_import_days=row["first_import_days"],
-        ca=row["ca"],
-    )
-    limits = MailboxLimits(
-        max_messages=row["max_messages"],
-        max_message_kb=row["max_message_kb"],
-        keep_days=row["keep_days"],
-    )
-    return Mailbox(
-        id=row["id"],
-        name=row["name"],
-        kind=row["kind"],
-        description=row["description"],
-        active=row["active"],
-        source=source,
-        limits=limits,
-        last_check=_last_check(row),
-        warnings=warnings(source),
-        forum=row["forum"],
-        created_at=row["created_at"],
-    )
-
-
-def _last_check(row: Any) -> LastCheck | None:
-    if row["state"] is None:
-        return None
-    return LastCheck(
-        state=row["state"],
-        error=row["error"],
-        checked_at=row["checked_at"],
-        next_check_at=row["next_check_at"],
-        found=row["found"],
-        stored=row["stored"],
-        skipped=msgspec.json.decode(row["skipped"], type=list[SkippedMail]),
-    )

@@ -68,17 +68,19 @@ async def mailbox(connection: Connection, mailbox: str) -> tuple[str, Document]:
 
 
 def _mailbox_document(row: Any) -> documents.MailboxDocument:
+    """Return the document; who has to sign in again fetches no more than who is paused."""
     return documents.MailboxDocument(
         id=row["id"],
         account=row["account"],
         name=row["name"],
         kind=row["kind"],
         source=row["source"],
-        active=row["active"],
+        active=row["active"] and (row["source"] == "smtp" or bool(row["sealed_password"])),
         version=row["version"],
         max_message_bytes=row["max_message_kb"] * 1024,
         keep_days=row["keep_days"],
         fetch=None if row["source"] == "smtp" else _fetch_source(row),
+        charset=row["charset"],
     )
 
 

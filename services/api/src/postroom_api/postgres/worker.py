@@ -10,8 +10,10 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from postroom_api.domain.values import Principal
 from postroom_api.postgres import stored_documents
 from postroom_api.postgres.checks import write_check
+from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
 from postroom_contract.commands import SetAside
 from postroom_contract.events import (
@@ -113,6 +115,24 @@ class Worker:
             )
         pointers = [(row["original_stream"], row["original_sequence"]) for row in held]
         return [KeptMailbox(row["id"], row["account"], row["keep_days"], pointers) for row in rows]
+
+    async def pause_restricted(self, now: datetime) -> int:
+        """Pause the mailboxes of services whose grace date has passed; return how many."""
+        async with self.database.transaction(seconds=20) as connection:
+            due = await connection.fetch(
+                "SELECT id, account FROM config.mail_service WHERE NOT permitted"
+                " AND grace_until <= $1 AND paused_at IS NULL ORDER BY id FOR UPDATE SKIP LOCKED",
+                now,
+            )
+            paused = 0
+            for row in due:
+                who = Principal(
+                    account=row["account"], id="", email="", name="Postroom", role="administrator"
+                )
+                # Whose audit it is: the transaction says in which account it is.
+                await connection.execute("SELECT config.act_as($1, NULL, NULL)", who.account)
+                paused += await pause_restricted(connection, who, row["id"])
+        return paused
 
     async def position(self, name: str) -> int:
         """Return up to where a projection has come."""
