@@ -87,3 +87,25 @@ async def test_whole_lists_come_as_lines(running: System, api: Api) -> None:
     assert (await api.client.get("/api/v1/export/messages")).text == ""
     unknown = await api.client.get("/api/v1/export/passwords")
     assert unknown.status_code in {400, 404, 422}
+
+
+async def test_nobody_overwrites_what_they_have_not_read(running: System, api: Api) -> None:
+    source = {"type": "smtp", "addresses": ["s@example.org"]}
+    made = await api.post("/mailboxes", name="One", source=source)
+    where = f"/api/v1/mailboxes/{made['id']}"
+    read = (await api.client.get(where)).headers["etag"]
+    first = await api.client.patch(where, json={"name": "Two"}, headers={"If-Match": read})
+    assert first.status_code == 200
+    late = await api.client.patch(where, json={"name": "Three"}, headers={"If-Match": read})
+    assert (late.status_code, late.json()["code"]) == (412, "stale")
+    tag = first.headers["etag"]
+    assert tag != read
+    assert (await api.client.get(where)).headers["etag"] == tag
+    assert (await api.client.patch(where, json={}, headers={"If-Match": "*"})).status_code == 200
+
+    # Without a version, patches of many fields at once all count.
+    fields = [{"name": "Four"}, {"description": "d"}, {"limits": {"keep_days": 3}}]
+    answers = await asyncio.gather(*(api.client.patch(where, json=one) for one in fields))
+    assert {one.status_code for one in answers} == {200}
+    found = await api.get(f"/mailboxes/{made['id']}")
+    assert (found["name"], found["description"], found["limits"]["keep_days"]) == ("Four", "d", 3)

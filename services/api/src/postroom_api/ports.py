@@ -9,6 +9,10 @@ from postroom_contract.forum import Problem, Request
 A = TypeVar("A")
 
 
+class StaleError(ValueError):
+    """What was to be changed was changed by somebody else since it was read."""
+
+
 class TakenError(ValueError):
     """The address or domain belongs to something, or somebody, else."""
 

@@ -164,6 +164,8 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     unread: int
     created_at: datetime
+    version: int
+    """Grows with each change; what `ETag` says."""
 
     @property
     def addresses(self) -> list[str]:

@@ -56,6 +56,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     actions: list[Action]
     sentence: str
     created_at: datetime
+    version: int
+    """Grows with each change; what `ETag` says."""
 
 
 class MessageRow(msgspec.Struct, frozen=True, kw_only=True):

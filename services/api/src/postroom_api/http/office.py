@@ -110,13 +110,20 @@ class Office:
         return await self.mailbox(who, made)
 
     async def change_mailbox(
-        self, who: Principal, mailbox: str, settings: MailboxSettings
+        self,
+        who: Principal,
+        mailbox: str,
+        settings: MailboxSettings,
+        version: int | None = None,
     ) -> Mailbox:
-        """Write a mailbox as it shall be; a password left out stays, if it may."""
+        """Write a mailbox as it shall be; a password left out stays, if it may.
+
+        StaleError when `version` is given and it has another by now.
+        """
         before = await self.changeable(who, mailbox)
         settings = await self.checked(who, settings, before)
         sealed = self._seal.seal(mailbox, settings)
-        if words := await self._mailboxes.change(who, mailbox, settings, sealed):
+        if words := await self._mailboxes.change(who, mailbox, settings, sealed, version):
             raise ProblemError(409, "limit", f"It cannot be handed over: {words}.")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.mailbox(who, mailbox)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
@@ -11,6 +11,7 @@ from postroom_api.domain.values import PageOf, Principal, Rule
 from postroom_api.http.entries import merge, settings_from
 from postroom_api.http.office import Office
 from postroom_api.http.scoped import needs
+from postroom_api.http.versions import IfMatch, expect, insisting, tagged
 from postroom_contract.rules import Action, Condition
 from postroom_contract.ruling import Trial
 
@@ -69,8 +70,8 @@ async def create_mailbox(who: Who, office: At, data: MailboxSettings) -> Mailbox
     summary="One mailbox",
     **needs("mailboxes:read"),
 )
-async def get_mailbox(who: Who, office: At, mailbox: str) -> Mailbox:
-    return await office.mailbox(who, mailbox)
+async def get_mailbox(who: Who, office: At, mailbox: str) -> Response[Mailbox]:
+    return tagged(await office.mailbox(who, mailbox))
 
 
 @patch(
@@ -79,10 +80,18 @@ async def get_mailbox(who: Who, office: At, mailbox: str) -> Mailbox:
     summary="Change a mailbox",
     **needs("mailboxes:write"),
 )
-async def change_mailbox(who: Who, office: At, mailbox: str, data: dict[str, Any]) -> Mailbox:
+async def change_mailbox(
+    who: Who, office: At, mailbox: str, data: dict[str, Any], if_match: IfMatch = None
+) -> Response[Mailbox]:
     """Merge the patch (RFC 7396) into what is there; the password is left alone unless given."""
-    settings = patched(await office.mailbox(who, mailbox), data)
-    return await office.change_mailbox(who, mailbox, settings)
+
+    async def once() -> Mailbox:
+        found = await office.mailbox(who, mailbox)
+        expect(found.version, if_match)
+        settings = patched(found, data)
+        return await office.change_mailbox(who, mailbox, settings, found.version)
+
+    return tagged(await insisting(once, if_match))
 
 
 def patched(found: Mailbox, data: dict[str, Any]) -> MailboxSettings:
@@ -143,15 +152,21 @@ async def create_rule(who: Who, office: At, data: NewRule) -> Rule:
 @patch(
     "/rules/{rule:str}", operation_id="changeRule", summary="Change a rule", **needs("rules:write")
 )
-async def change_rule(who: Who, office: At, rule: str, data: RulePatch) -> Rule:
+async def change_rule(
+    who: Who, office: At, rule: str, data: RulePatch, if_match: IfMatch = None
+) -> Response[Rule]:
     changes = {
         name: value
         for name in data.__struct_fields__
         if (value := getattr(data, name)) is not msgspec.UNSET
     }
-    return await office.change_rule(
-        who, msgspec.structs.replace(await office.rule(who, rule), **changes)
-    )
+
+    async def once() -> Rule:
+        found = await office.rule(who, rule)
+        expect(found.version, if_match)
+        return await office.change_rule(who, msgspec.structs.replace(found, **changes))
+
+    return tagged(await insisting(once, if_match))
 
 
 @post(

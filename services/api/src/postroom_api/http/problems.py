@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, NotAuthorizedException, Validatio
 from litestar.response import Redirect
 
 from postroom_api.domain.cursors import CursorError
-from postroom_api.ports import LinkUsedError, ServiceProblemError, TakenError
+from postroom_api.ports import LinkUsedError, ServiceProblemError, StaleError, TakenError
 from postroom_runtime.errors import DatabaseDownError, UnavailableError
 
 RETRY_SECONDS: Final = 5
@@ -22,6 +22,7 @@ TITLES: Final = {
     405: "Not possible here",
     409: "In conflict with what is there",
     410: "No longer there",
+    412: "Changed meanwhile",
     413: "Too large",
     422: "Not valid",
     429: "Too many requests",
@@ -34,6 +35,7 @@ PROBLEMS: Final = {
     "not_found": "There is nothing under this address, or it is not yours to see.",
     "invalid": "Fields of the request are not valid; `errors` names each with a JSON pointer.",
     "taken": "The address, domain or user already belongs to something else.",
+    "stale": "It is no longer what `If-Match` names: somebody changed it. Read it again.",
     "conflict": "The request contradicts what is there.",
     "unavailable": "A part of Postroom does not answer now. Repeat after `Retry-After` seconds.",
     "bad_cursor": "The cursor was not made by this server. Begin again without one.",
@@ -107,6 +109,8 @@ def _understood(error: Exception) -> ProblemError:  # noqa: PLR0911 - a table of
     if isinstance(error, ServiceProblemError):
         status = _FORUM_STATUS[error.problem.code]
         return ProblemError(status, error.problem.code, error.problem.detail)
+    if isinstance(error, StaleError):
+        return ProblemError(412, "stale", "It was changed since you read it: read it again.")
     if isinstance(error, TakenError):
         return ProblemError(409, "taken", str(error), [FieldError("/address", "taken", str(error))])
     if isinstance(error, LinkUsedError):

@@ -72,6 +72,7 @@ def mailbox_of(row: Any) -> Mailbox:
         warnings=warnings(source),
         forum=row["forum"],
         created_at=row["created_at"],
+        version=row["version"],
         state=state_of(
             source=row["source"],
             active=row["active"],

@@ -5,6 +5,7 @@ from typing import Any, Final
 from postroom_api.domain.connecting import may_have_another
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings, Owner
 from postroom_api.domain.values import Principal
+from postroom_api.ports import StaleError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import note, own_address, own_domain
@@ -110,12 +111,18 @@ class Mailboxes:
         return None
 
     async def change(
-        self, who: Principal, mailbox: str, settings: MailboxSettings, sealed: str | None
+        self,
+        who: Principal,
+        mailbox: str,
+        settings: MailboxSettings,
+        sealed: str | None,
+        version: int | None = None,
     ) -> str | None:
         """Write a mailbox; return why its new owner may have no further one, or None.
 
-        TakenError when one of its addresses is not free. Whether they may change it is asked
-        before; row level security lets nothing else through.
+        StaleError when it has no longer this version; TakenError when one of its addresses is not
+        free. Whether they may change it is asked before; row level security lets nothing else
+        through.
         """
         async with self._access.principal(who) as connection:
             before = await connection.fetchrow(
@@ -123,6 +130,8 @@ class Mailboxes:
             )
             if before is None:
                 return None
+            if version is not None and before["version"] != version:
+                raise StaleError
             handed_over = settings.owner is not None and settings.owner != before["owner"]
             if handed_over and (words := await _full(connection, who, settings.owner or "")):
                 return words

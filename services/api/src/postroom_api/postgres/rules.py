@@ -7,6 +7,7 @@ import msgspec
 
 from postroom_api.domain import sentences
 from postroom_api.domain.values import Principal, Rule
+from postroom_api.ports import StaleError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import append_rule, note, touch_ruleset
@@ -23,7 +24,7 @@ class Rules:
         """Return all rules of the account in the order in which they are tried."""
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
-                "SELECT id, scope, name, active, position, condition, actions, created_at"
+                "SELECT id, scope, name, active, position, condition, actions, created_at, version"
                 " FROM config.rule ORDER BY left(scope, 4), scope, position, id"
             )
         return [_rule(row) for row in rows]
@@ -56,19 +57,25 @@ class Rules:
         return _rule(row) if row else None
 
     async def change_rule(self, who: Principal, changed: Rule) -> bool:
-        """Write a rule's name, state, place, condition and actions; False when it is gone."""
+        """Write a rule's name, state, place, condition and actions; False when it is gone.
+
+        StaleError when it has no longer the version that `changed` came from.
+        """
         async with self._access.principal(who) as connection:
             status = await connection.execute(
                 "UPDATE config.rule SET name = $2, active = $3, position = $4, condition = $5,"
-                " actions = $6, version = nextval('config.version') WHERE id = $1",
+                " actions = $6, version = nextval('config.version') WHERE id = $1 AND version = $7",
                 changed.id,
                 changed.name,
                 changed.active,
                 changed.position,
                 msgspec.json.encode(changed.condition).decode(),
                 msgspec.json.encode(changed.actions).decode(),
+                changed.version,
             )
             if status != "UPDATE 1":
+                if await connection.fetchval("SELECT 1 FROM config.rule WHERE id = $1", changed.id):
+                    raise StaleError
                 return False
             await touch_ruleset(connection, who.account, changed.scope)
             sentence = sentences.rule(changed.condition, changed.actions)
@@ -105,4 +112,5 @@ def _rule(row: Any) -> Rule:
         actions=then,
         sentence=sentences.rule(when, then),
         created_at=row["created_at"],
+        version=row["version"],
     )
