@@ -142,6 +142,9 @@ async def test_mail_flows_while_each_part_is_killed_in_turn(
     assert doubles <= IN_FLIGHT_PER_KILL * ledger.killed.total()
 
 
+@pytest.mark.skipif(
+    not soaking("ledger"), reason="part by part in `make soak NAME=ledger`; the test above has all"
+)
 @pytest.mark.parametrize("name", ["smtp", "rules", "forum-bridge", "api", "nats", "postgres"])
 async def test_one_kill_between_twenty_mails(
     running: System, api: Api, sink: Sink, name: str
