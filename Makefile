@@ -28,7 +28,7 @@ demo: $(STAMP) ## fill the running system (make up, in another terminal) with sa
 
 test: $(STAMP) ## run all tests (installs chromium, swaks, postfix, dovecot where it may); ARGS="-k word" for some
 	@deploy/local/peers.sh
-	@$(BIN)/python -m pytest -n $(or $(WORKERS),2) $(ARGS)
+	@$(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist worksteal $(ARGS)
 
 test-containers: $(STAMP) ## run the integration tests on Postgres and NATS in containers, where Docker can be had; ARGS=
 	@deploy/local/peers.sh

@@ -1,5 +1,6 @@
 """A running system whose outgoing mail goes to a sink."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,10 +11,23 @@ from support.sink import Sink
 from support.system import System
 
 
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> System:
+    """One that was started once and stopped: its home is what the others begin with."""
+    made = System(tmp_path_factory.mktemp("untouched"))
+    made.start()
+    try:
+        asyncio.run(made.wait_ready())
+    finally:
+        made.stop()
+    return made
+
+
 @pytest.fixture
-async def running(tmp_path: Path, sink: Sink) -> AsyncIterator[System]:
+async def running(tmp_path: Path, sink: Sink, untouched: System) -> AsyncIterator[System]:
     """`postroom up` with a relay, ready."""
     made = System(tmp_path, {"POSTROOM_RELAY": sink.relay})
+    made.begin_as(untouched)
     made.start()
     try:
         await made.wait_ready()

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 import signal
 import sys
 from collections.abc import Mapping
@@ -52,6 +53,12 @@ class System:
         }
         own |= {n: v for n, v in os.environ.items() if n == "POSTROOM_PORTS"}
         return {**kept, **own, **self._extra}
+
+    def begin_as(self, other: "System") -> None:
+        """Take over the home of one that was started once and stopped: saves making it anew."""
+        shutil.copytree(other.home.path, self.home.path, symlinks=True)
+        (self.home.path / "state.json").unlink(missing_ok=True)  # its ports were another's
+        self.admin_email, self.admin_password = other.admin_email, other.admin_password
 
     def start(self) -> None:
         """Start it and return at once; see `wait_ready`."""
