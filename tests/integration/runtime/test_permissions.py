@@ -15,7 +15,9 @@ FORBIDDEN_TO_ALL = [
     "$JS.API.STREAM.UPDATE.INTAKE_0",
     "$JS.API.STREAM.MSG.DELETE.INTAKE_0",
     "$JS.API.STREAM.CREATE.EVIL",
-    "$JS.API.STREAM.PURGE.EVENTS",
+    "$JS.API.STREAM.DELETE.EVENTS",
+    "$JS.API.STREAM.PURGE.KV_config",
+    "$JS.API.STREAM.PURGE.PROGRESS",
     "$JS.API.CONSUMER.DURABLE.CREATE.INTAKE_0.evil",
     "$JS.API.CONSUMER.CREATE.INTAKE_0.evil.postroom.v1.intake.>",
     "$JS.API.CONSUMER.DELETE.INTAKE_0.rules-intake-0",
@@ -27,17 +29,20 @@ FORBIDDEN_TO_ALL = [
 FORBIDDEN = {
     "fetcher": [
         "$JS.API.STREAM.PURGE.INTAKE_0",
+        "$JS.API.STREAM.PURGE.EVENTS",
         "$KV.config.address.x",
         subjects.command("a", "smtp", "deliver", "x"),
     ],
     "smtp": [
         "$JS.API.STREAM.PURGE.INTAKE_0",
+        "$JS.API.STREAM.PURGE.EVENTS",
         "$KV.config.address.x",
         subjects.command("a", "forum-bridge", "post", "x"),
         subjects.event("a", "m", "mail.sorted", "x"),
     ],
     "rules": [
         "$JS.API.STREAM.PURGE.INTAKE_0",
+        "$JS.API.STREAM.PURGE.EVENTS",
         subjects.intake(0, "a", "m"),
         subjects.command("a", "smtp", "deliver", "x"),
         subjects.event("a", "m", "post.created", "x"),
@@ -48,12 +53,15 @@ FORBIDDEN = {
         subjects.cursor(0, "a", "m"),
         subjects.work_schedule("a", "m"),
         "$JS.API.CONSUMER.MSG.NEXT.WORK.fetcher-poll",
-        subjects.command("a", "smtp", "deliver", "x"),
+        # It sends notices (smtp.deliver) and removes accounts (purges), and nothing like these.
+        subjects.command("a", "smtp", "forward", "x"),
+        subjects.command("a", "forum-bridge", "post", "x"),
         subjects.event("a", "m", "mail.sorted", "x"),
         "$JS.API.CONSUMER.MSG.NEXT.INTAKE_0.rules-intake-0",
     ],
     "forum-bridge": [
         "$JS.API.STREAM.PURGE.INTAKE_0",
+        "$JS.API.STREAM.PURGE.EVENTS",
         "$KV.config.address.x",
         subjects.intake(0, "a", "m"),
         "$JS.API.STREAM.PURGE.COMMANDS",
