@@ -57,14 +57,12 @@ def send(system: System, mail: EmailMessage | bytes, sender: str, *to: str) -> N
 
 
 class Api:
-    """The HTTP API with the bootstrap token."""
+    """The HTTP API with the bootstrap token, or with what the headers say."""
 
-    def __init__(self, system: System) -> None:
-        self.client = httpx.AsyncClient(
-            base_url=system.base_url,
-            headers={"Authorization": f"Bearer {system.admin_token}"},
-            timeout=20,
-        )
+    def __init__(self, system: System, headers: dict[str, str] | None = None) -> None:
+        if headers is None:
+            headers = {"Authorization": f"Bearer {system.admin_token}"}
+        self.client = httpx.AsyncClient(base_url=system.base_url, headers=headers, timeout=20)
 
     async def __aenter__(self) -> Self:
         return self

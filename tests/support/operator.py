@@ -57,3 +57,13 @@ async def forum_database(system: System) -> AsyncIterator[asyncpg.Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def database(system: System) -> AsyncIterator[asyncpg.Connection]:
+    """Give a connection that row level security does not bind."""
+    connection = await asyncpg.connect(_secret(system, services.url_file(logins.WORKER)))
+    try:
+        yield connection
+    finally:
+        await connection.close()

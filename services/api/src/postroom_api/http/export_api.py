@@ -56,7 +56,15 @@ def _joined(rows: list[Any]) -> bytes:
 )
 async def export(who: Who, desk: At, office: Of, what: What) -> Stream:
     """Every row the asker may see, newest first, without pages. Cut off: ask again."""
-    return Stream(_lines(who, desk, office, what), media_type="application/x-ndjson")
+    lines = _lines(who, desk, office, what)
+    first = await anext(lines, b"")  # a refusal must come before the status has gone out
+    return Stream(_begun(first, lines), media_type="application/x-ndjson")
+
+
+async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for lines in rest:
+        yield lines
 
 
 HANDLERS: list[Any] = [export]

@@ -15,6 +15,7 @@ from postroom_api.domain.mailbox_settings import (
     problems,
 )
 from postroom_api.domain.values import PageOf, Principal, Rule
+from postroom_api.domain.visible import for_eyes
 from postroom_api.http.entries import address_of, refuse, require_administrator
 from postroom_api.http.problems import ProblemError, invalid, not_found
 from postroom_api.ports import Publisher, Services
@@ -300,7 +301,7 @@ class Office:
     async def try_mail(self, who: Principal, mailbox: str, raw: bytes) -> Trial:
         """Return what the rules in force would say of a mail; nothing happens."""
         addresses = (await self.mailbox(who, mailbox)).addresses
-        return await self._services.ask(
+        trial = await self._services.ask(
             TryMail(
                 account=who.account,
                 mailbox=mailbox,
@@ -309,6 +310,10 @@ class Office:
                 raw=normalise(raw),
             )
         )
+        if who.administrator:
+            return trial
+        seen = {one.id for one in await self.rules(who)}
+        return msgspec.structs.replace(trial, decision=for_eyes(trial.decision, seen))
 
     async def delete_rule(self, who: Principal, rule: str) -> None:
         """Take a rule away."""

@@ -7,6 +7,7 @@ import msgspec
 
 from postroom_api.domain import cursors
 from postroom_api.domain.values import Delivery, MessageRow, PageOf, Principal, SetAsideRow
+from postroom_api.domain.visible import for_eyes
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import note_reading
 from postroom_contract.commands import Redo
@@ -18,6 +19,7 @@ _MESSAGE = (
     "id, mailbox, received_at, recipient, envelope_sender, from_name, from_address, subject, size,"
     " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post"
 )
+_RULES = "SELECT id FROM config.rule"
 _DELIVERY = (
     "serial, origin, outbox, forum, recipient, subject, message_id, state, reply, attempt,"
     " next_attempt_at, reported_at"
@@ -73,8 +75,12 @@ class Log:
             if row is None:
                 return None
             await note_reading(connection, who, message, row["mailbox"])
+            rules = [] if who.administrator else await connection.fetch(_RULES)
         values = dict(row)
         event = msgspec.json.decode(values.pop("event"), type=MailSorted)
+        if not who.administrator:  # to those who manage, removed rules are named too
+            decision = for_eyes(event.decision, {one["id"] for one in rules})
+            event = msgspec.structs.replace(event, decision=decision)
         raw = Pointer(values.pop("stream"), values.pop("sequence"))
         return MessageDetail(MessageRow(**values), event, raw)
 

@@ -92,9 +92,13 @@ class MailServices:
         """Put these first, in this order; the others follow as they were."""
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
-                "SELECT id FROM config.mail_service WHERE deleted_at IS NULL ORDER BY position, id"
+                # Locked in an order that never changes: two at once would wait for each other.
+                "SELECT id, position FROM config.mail_service WHERE deleted_at IS NULL"
+                " ORDER BY id FOR UPDATE"
             )
-            known = [row["id"] for row in rows]
+            known = [
+                row["id"] for row in sorted(rows, key=lambda row: (row["position"], row["id"]))
+            ]
             wanted = [one for one in dict.fromkeys(services) if one in known]
             order = [*wanted, *(one for one in known if one not in wanted)]
             await connection.executemany(
