@@ -41,6 +41,7 @@ check: $(STAMP) ## lint, format, types, architecture, schema and lock: all that 
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m postroom_contract.schema --check
 	@$(BIN)/python -W ignore -m postroom_api.openapi --check
+	@$(BIN)/python -W ignore -m postroom_api.validation --check
 	@$(BIN)/python -m postroom_api.wording --check
 	@deploy/local/lock.sh --check
 
@@ -71,6 +72,7 @@ schema: $(STAMP) ## write again what is generated: JSON Schemas, the API's descr
 	@$(BIN)/python -m postroom_api.wording --write
 	@$(BIN)/python -m postroom_contract.schema --write
 	@$(BIN)/python -W ignore -m postroom_api.openapi --write $(if $(BREAKING),--breaking)
+	@$(BIN)/python -W ignore -m postroom_api.validation --write
 
 lock: $(STAMP) ## resolve requirements.lock again after a change in a pyproject.toml
 	@deploy/local/lock.sh

@@ -76,7 +76,7 @@ def problems(
     if settings.web_link and not settings.web_link.startswith(("https://", "http://")):
         yield "/web_link", "a web link begins with https:// or http://"
     elif settings.web_link and not urlsplit(settings.web_link).netloc:
-        yield "/web_link", "a web link names a server"
+        yield "/web_link", "a web link must name a server, as https://example.org/mail"
     yield from _service_problems(settings, service, before, now)
 
 

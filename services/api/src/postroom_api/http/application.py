@@ -31,6 +31,7 @@ from postroom_api.http import (
 )
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.connecting import Connecting
+from postroom_api.http.described import complete
 from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
@@ -105,7 +106,7 @@ def litestar_of(desks: Desks | None, shared: Shared | None, version: str) -> Lit
     static = create_static_files_router(
         path="/static", directories=[str(files("postroom_api") / "static")], include_in_schema=False
     )
-    return Litestar(
+    made = Litestar(
         route_handlers=[api.router(), *(one.router() for one in PAGES), static],
         dependencies={
             **{one.name: giving(one.name) for one in fields(Desks)},
@@ -123,6 +124,8 @@ def litestar_of(desks: Desks | None, shared: Shared | None, version: str) -> Lit
         openapi_config=_described(version),
         logging_config=None,
     )
+    complete(made.openapi_schema)
+    return made
 
 
 def _described(version: str) -> OpenAPIConfig:

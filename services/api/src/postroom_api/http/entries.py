@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from postroom_api.domain.needed import refused
 from postroom_api.domain.values import Principal
 from postroom_api.http.problems import FieldError, ProblemError, invalid
 from postroom_mail.address import AddressError, parse_address
@@ -52,9 +53,9 @@ def settings_from(what: str, plain: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(plain, type=kind)
     except msgspec.ValidationError as error:
-        words, _, place = str(error).partition(" - at ")
-        pointer = place.strip("`").replace("$", "").replace(".", "/")
+        wrong = refused(error, kind)
+        where = wrong.pointer.removeprefix("/") or "the body"
         raise ProblemError(
-            422, "invalid", f"This {what} cannot be saved: {error}.",
-            [FieldError(pointer, "invalid", words)],
+            422, "invalid", f"This {what} is not valid: {where}: {wrong.detail}",
+            [FieldError(wrong.pointer, wrong.code, wrong.detail)],
         ) from error  # fmt: skip

@@ -7,9 +7,11 @@ import msgspec
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, NotAuthorizedException, ValidationException
+from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from postroom_api.domain.cursors import CursorError
+from postroom_api.domain.needed import refused
 from postroom_api.ports import LinkUsedError, ServiceProblemError, StaleError, TakenError
 from postroom_runtime.errors import DatabaseDownError, UnavailableError
 
@@ -103,7 +105,7 @@ def invalid(field: str, code: str, detail: str) -> ProblemError:
 _FORUM_STATUS: Final = {"not_found": 404, "conflict": 409, "invalid": 422, "unavailable": 503}
 
 
-def _understood(error: Exception) -> ProblemError:  # noqa: PLR0911 - a table of types
+def _understood(error: Exception, handler: Any = None) -> ProblemError:  # noqa: PLR0911 - a table of types
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, ServiceProblemError):
@@ -120,7 +122,9 @@ def _understood(error: Exception) -> ProblemError:  # noqa: PLR0911 - a table of
     if isinstance(error, CursorError):
         return ProblemError(400, "bad_cursor", str(error))
     if isinstance(error, ValidationException):
-        return ProblemError(422, "invalid", "Some fields are not valid.", _fields(error.extra))
+        found = _fields(error, handler)
+        words = " ".join(f"{one.pointer or 'the body'}: {one.detail}" for one in found)
+        return ProblemError(422, "invalid", words or "This is not valid.", found)
     if isinstance(error, HTTPException):
         return ProblemError(error.status_code, "http", error.detail)
     structlog.get_logger().error("request failed", exc_info=error)
@@ -138,9 +142,19 @@ def _sentence(error: Exception) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def _fields(extra: Any) -> list[FieldError]:
+def _fields(error: ValidationException, handler: Any) -> list[FieldError]:
+    """Return what is wrong, by the types that the route's function asks for."""
+    cause = error.__cause__
+    if isinstance(cause, msgspec.ValidationError) and isinstance(handler, HTTPRouteHandler):
+        wrong = refused(cause, handler.signature_model)
+        _, name, *rest = wrong.pointer.split("/", 2)
+        asked = handler.parsed_fn_signature.parameters.get(name)
+        named = getattr(asked.kwarg_definition, "query", None) if asked else None
+        steps = [*([] if name == "data" else [named or name]), *rest]
+        pointer = "".join(f"/{step}" for step in steps)
+        return [FieldError(pointer, wrong.code, wrong.detail)]
     found: list[FieldError] = []
-    for one in extra if isinstance(extra, list) else []:
+    for one in error.extra if isinstance(error.extra, list) else []:
         if isinstance(one, dict):
             pointer = "/" + str(one.get("key", "")).replace(".", "/")
             found.append(FieldError(pointer, "invalid", str(one.get("message", ""))))
@@ -157,7 +171,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     page = wants_page(request)
     if isinstance(error, NotAuthorizedException) and page:
         return Redirect(path=f"/sign-in?next={quote(request.url.path)}", status_code=303)
-    problem = _understood(error)
+    problem = _understood(error, request.scope.get("route_handler"))
     headers = {"Retry-After": str(RETRY_SECONDS)} if problem.status in {429, 503} else {}
     if pace := request.scope["state"].get("pace"):
         headers["RateLimit-Policy"], headers["RateLimit"] = pace
