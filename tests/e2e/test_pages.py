@@ -38,6 +38,7 @@ class Pictures:
                 await page.screenshot(path=path, full_page=size == "phone")
         await page.set_viewport_size(DESK)
         await page.emulate_media(color_scheme="light")
+        assert await browser.barriers(page) == [], name
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ async def test_a_walk_from_signing_in_to_a_discussion(
         await page.goto(f"{running.base_url}/docs")
         await expect(
             page.get_by_role("heading", name="Make a forum with its address")
-        ).to_be_visible()
+        ).to_be_visible(timeout=20_000)
         await page.screenshot(path=pictures.directory / "docs-desk-light.png")
         await page.goto(running.base_url)
         await page.get_by_role("button", name="Sign out").click()

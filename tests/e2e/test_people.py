@@ -218,6 +218,7 @@ async def take(page: Page, directory: Path | None, name: str, heading: str) -> N
                 await page.screenshot(path=path, full_page=True)
     await page.set_viewport_size(DESK)
     await page.emulate_media(color_scheme="light")
+    assert await browser.barriers(page) == [], name
 
 
 def code_of(secret: str, steps: int) -> str:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
 from support.system import System
@@ -60,6 +61,27 @@ async def overflow(page: Page) -> int:
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
     )
+
+
+WCAG = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
+    "resultTypes": ["violations"],
+}
+
+
+async def barriers(page: Page) -> list[str]:
+    """What on the page keeps somebody out (WCAG 2.1, A and AA), in light and in dark."""
+    found: list[str] = []
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        result = await Axe().run(page, options=WCAG)
+        for one in result.response["violations"]:
+            found += [
+                f"{scheme}: {one['id']}: {node['html'][:160]}: {node['failureSummary']}"
+                for node in one["nodes"]
+            ]
+    await page.emulate_media(color_scheme="light")
+    return found
 
 
 async def sign_in(page: Page, system: System, where: str = "/") -> None:

@@ -63,7 +63,7 @@ from postroom_api.reconciler import Reconciler
 from postroom_api.relay import ConfigurationRelay
 from postroom_api.removal import Removal
 from postroom_api.retention import Retention
-from postroom_api.sealing import FACTORS, SIGNING_IN, FetcherSeal, OwnSeal
+from postroom_api.sealing import FACTORS, KEPT_ANSWERS, SIGNING_IN, FetcherSeal, OwnSeal
 from postroom_api.vitals import Vitals
 from postroom_contract.streams import STREAMS
 from postroom_runtime.beacon import shine
@@ -125,7 +125,12 @@ async def start(process: Process) -> None:
         desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing
     )
     shared = Shared(
-        people, process.clock, pages, Buckets(settings.requests_a_minute), Idempotency(access)
+        people,
+        process.clock,
+        pages,
+        Buckets(settings.requests_a_minute),
+        Idempotency(access),
+        OwnSeal(settings.session_key, KEPT_ANSWERS),
     )
     application = build(desks, shared, version)
     await _serve(process, uvicorn.Config(

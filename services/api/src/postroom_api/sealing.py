@@ -21,6 +21,7 @@ from postroom_runtime.sealing import SealedSecret, parse_public_key, seal
 _HEX_DIGITS: Final = 64
 FACTORS: Final = b"second factor"
 SIGNING_IN: Final = b"signing in"
+KEPT_ANSWERS: Final = b"kept answers"
 """Uses of the key, kept apart (BLAKE2b personalisation)."""
 
 

@@ -48,6 +48,7 @@ from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
 from postroom_api.postgres.idempotency import Idempotency
 from postroom_api.postgres.people import People
+from postroom_api.sealing import OwnSeal
 from postroom_runtime.clock import Clock
 
 BODY_BYTES = 1_000_000
@@ -87,6 +88,7 @@ class Shared:
     pages: Pages
     buckets: Buckets
     idempotency: Idempotency
+    kept_seal: OwnSeal
 
 
 def build(desks: Desks, shared: Shared, version: str) -> Framing:

@@ -2,12 +2,14 @@
 
 Laws: a key belongs to its principal for 24 h. The same key with another request is 422, while the
 first is still being worked on 409, afterwards the first answer again, with `Idempotency-Replayed`.
-An answer that says "our fault" or "not now" is not kept: then the key may be used again.
+An answer that says "our fault" or "not now" is not kept: then the key may be used again. Answers
+hold what is shown once (tokens, links, codes) and requests hold passwords: both are kept sealed.
 """
 
 import hashlib
 from typing import Final
 
+import msgspec
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.middleware.base import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
@@ -15,6 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Sen
 from postroom_api.domain.values import Principal
 from postroom_api.http.problems import ProblemError
 from postroom_api.postgres.idempotency import Idempotency, KeptAnswer
+from postroom_api.sealing import OwnSeal
 from postroom_runtime.clock import Clock
 
 HEADER: Final = "idempotency-key"
@@ -43,23 +46,33 @@ class IdempotentPosts(ASGIMiddleware):
         state = scope["litestar_app"].state
         store: Idempotency = state.idempotency
         clock: Clock = state.clock
+        seal: OwnSeal = state.kept_seal
         fingerprint = _fingerprint(scope, body)
-        known = await store.begin(who, key, fingerprint, clock.now())
+        known = await store.begin(who, key, seal.seal(who.id, fingerprint), clock.now())
         if known is not None:
-            await _replay(known, fingerprint, send)
+            await _replay(_opened(known, who, seal), fingerprint, send)
             return
         recorder = _Recorder(send)
         try:
             await next_app(scope, again, recorder.send)
         finally:
-            await _settle(store, who, key, recorder.answer(fingerprint))
+            answer = recorder.answer(fingerprint)
+            if answer is None:
+                await store.forget(who, key)
+            else:
+                await store.keep(who, key, _sealed(answer, who, seal))
 
 
-async def _settle(store: Idempotency, who: Principal, key: str, answer: KeptAnswer | None) -> None:
-    if answer is None:
-        await store.forget(who, key)
-    else:
-        await store.keep(who, key, answer)
+def _sealed(answer: KeptAnswer, who: Principal, seal: OwnSeal) -> KeptAnswer:
+    body = seal.seal(who.id, answer.body.decode("latin-1")).encode("ascii")
+    return msgspec.structs.replace(answer, body=body)
+
+
+def _opened(known: KeptAnswer, who: Principal, seal: OwnSeal) -> KeptAnswer:
+    """Return what was kept; of what no key opens any more, nothing fits."""
+    fingerprint = seal.open(who.id, known.fingerprint) or ""
+    body = (seal.open(who.id, known.body.decode("ascii")) or "") if known.body else ""
+    return msgspec.structs.replace(known, fingerprint=fingerprint, body=body.encode("latin-1"))
 
 
 def _fingerprint(scope: Scope, body: bytes) -> str:

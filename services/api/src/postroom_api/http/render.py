@@ -43,7 +43,7 @@ def size(count: int) -> str:
 
 def linked(sentence: str) -> Markup:
     """Return a sentence in which the ids of forums are links."""
-    return Markup(_FORUM.sub(r'<a href="/forums/\1">\1</a>', str(escape(sentence))))  # noqa: S704 - escaped first
+    return Markup(_FORUM.sub(r'<a class="in-text" href="/forums/\1">\1</a>', str(escape(sentence))))  # noqa: S704 - escaped first
 
 
 class Pages:

@@ -1,4 +1,4 @@
-"""Whether an opened secret is for what the mailbox's document says."""
+"""Whether an opened secret is for what the mailbox's document says, and how it stays one."""
 
 from typing import Protocol
 
@@ -36,3 +36,22 @@ def mismatches(secret: Secret, mailbox: MailboxDocument) -> tuple[str, ...]:
         ("certificate verification", secret.verify, source.verify),
     )
     return tuple(name for name, given, wanted in pairs if given != wanted)
+
+
+SHORTEST_REST = 4
+
+
+def without(words: str, password: str) -> str:
+    """Return a server's words without the password, should it say it back, whole or cut off.
+
+    As it was sent: IMAP puts a backslash before quotes and backslashes (RFC 9051 §4.3).
+    """
+    quoted = password.replace("\\", "\\\\").replace('"', '\\"')
+    for form in sorted({quoted, password}, key=len, reverse=True):
+        if form:
+            words = words.replace(form, "…")
+        for length in range(len(form) - 1, SHORTEST_REST - 1, -1):
+            if words.endswith(form[:length]):
+                words = words[:-length] + "…"
+                break
+    return words

@@ -7,7 +7,8 @@ Laws:
 3. The password is opened last and only for what it was sealed with.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 import structlog
@@ -21,7 +22,7 @@ from postroom_fetcher.domain import cursor as cursors
 from postroom_fetcher.domain import intake, plan
 from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.domain.plan import Listed
-from postroom_fetcher.domain.secret import mismatches
+from postroom_fetcher.domain.secret import mismatches, without
 from postroom_fetcher.handlers.keeping import Keeping, Kept
 from postroom_fetcher.ports import (
     ForbiddenError,
@@ -90,14 +91,16 @@ class Checking:
             delete_after=source.delete_after,
         )
         await keeping.begin()
-        session = await self._servers.open(
-            protocol, source, opened(self._open, mailbox, source), writable=source.delete_after
-        )
-        try:
-            one = _One(self, mailbox, source, address, protocol, keeping, session, tally)
-            await one.run()
-        finally:
-            session.close()
+        password = opened(self._open, mailbox, source)
+        with discreet(password):
+            session = await self._servers.open(
+                protocol, source, password, writable=source.delete_after
+            )
+            try:
+                one = _One(self, mailbox, source, address, protocol, keeping, session, tally)
+                await one.run()
+            finally:
+                session.close()
 
     def tell(self, mailbox: MailboxDocument, tally: Tally) -> None:
         """Tell who looks on how far it is."""
@@ -283,6 +286,15 @@ def opened(open_secret: Open, mailbox: MailboxDocument, source: FetchSource) -> 
             f"the stored password was given for another {', '.join(wrong)}: enter it again"
         )
     return secret.password
+
+
+@contextmanager
+def discreet(password: str) -> Iterator[None]:
+    """Take the password out of what a server complains with, should it say it back."""
+    try:
+        yield
+    except ServerError as error:
+        raise type(error)(without(str(error), password)) from None
 
 
 def _origin(protocol: Protocol, source: FetchSource) -> str:

@@ -4,12 +4,14 @@ Law: nothing is fetched, changed or remembered, and the password goes only where
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from postroom_contract.documents import MailboxDocument
 from postroom_contract.probing import Census, Probe, ProbeMailbox, ProbeProgress, Stage, StageName
 from postroom_fetcher.domain.plan import size_limit
-from postroom_fetcher.handlers.checking import Open, opened
+from postroom_fetcher.handlers.checking import Open, discreet, opened
 from postroom_fetcher.ports import Inbox, Live, ServerError, Servers, Session, Watch
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
@@ -43,8 +45,9 @@ class Probing:
         told = ProbeProgress(operation=question.operation, stage=stage)
         self._live.tell(question.account, question.operation, told)
 
-    async def session(self, question: ProbeMailbox, watch: Watch) -> Session:
-        """Connect and sign in."""
+    @asynccontextmanager
+    async def session(self, question: ProbeMailbox, watch: Watch) -> AsyncIterator[Session]:
+        """Connect and sign in; hang up at the end."""
         mailbox = MailboxDocument(
             id=question.mailbox,
             account=question.account,
@@ -57,7 +60,14 @@ class Probing:
         )
         password = opened(self._open, mailbox, question.source)
         servers = self._servers.watched(watch)
-        return await servers.open(question.protocol, question.source, password, writable=False)
+        with discreet(password):
+            session = await servers.open(
+                question.protocol, question.source, password, writable=False
+            )
+            try:
+                yield session
+            finally:
+                session.close()
 
     def census(self, question: ProbeMailbox, inbox: Inbox) -> Census:
         """Count."""
@@ -82,16 +92,13 @@ class _One:
         return Probe(stages=tuple(self._stages))
 
     async def _steps(self) -> Probe:
-        session = await self._probing.session(self._question, self._note)
-        try:
+        async with self._probing.session(self._question, self._note) as session:
             inbox = await session.look()
             if self._question.protocol == "imap":
                 self._note("folders", ", ".join(inbox.folders) or "none")
             census = self._probing.census(self._question, inbox)
             self._note("count", f"{census.messages} messages, {census.octets // 1024} KB")
             await session.finish()
-        finally:
-            session.close()
         return Probe(stages=tuple(self._stages), folders=inbox.folders, census=census)
 
     def _note(self, name: StageName, words: str) -> None:
