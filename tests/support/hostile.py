@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Self
+
+from support.listening import Listening
 
 Talk = Callable[["Peer"], Awaitable[None]]
 
@@ -42,29 +43,14 @@ class Peer:
             await asyncio.sleep(pause)
 
 
-class Hostile:
+class Hostile(Listening):
     """`async with Hostile(talk) as server`: it listens on `server.port`."""
 
     def __init__(self, talk: Talk) -> None:
+        super().__init__()
         self._talk = talk
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
         self.heard: list[bytes] = []
-        self.connections = 0
         self.talking = 0
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

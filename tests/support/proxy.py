@@ -7,39 +7,26 @@ new connections.
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Literal
+
+from support.listening import Listening
 
 CHUNK = 1_024
 Fault = Literal["cut", "hold", "garble"]
 
 
-class Proxy:
+class Proxy(Listening):
     """`async with Proxy(port) as proxy`: connect to `proxy.port`."""
 
     def __init__(self, target: int) -> None:
+        super().__init__()
         self._target = target
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._trip: tuple[int, Callable[[], None]] | None = None
         self._fault: tuple[int, Fault] | None = None
         self.passed = 0
         self.tripped = False
-        self.connections = 0
-        self.port = 0
         self.delay = 0.0
         """Seconds before each piece of at most 1,024 bytes is passed on."""
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def trip(self, after: int, callback: Callable[[], None]) -> None:
         """Call back, once, when `after` more bytes have passed."""
