@@ -9,11 +9,13 @@ import pytest
 
 from postroom_api.domain.mail_services import OAuthClient, ServiceServer, ServiceSettings
 from postroom_api.domain.mailbox_settings import MailboxSettings, Source
+from postroom_api.domain.people import UserChange
 from postroom_api.domain.presets import PRESETS
 from postroom_api.http.catalogue_api import editable
 from postroom_api.http.office_api import editable as editable_mailbox
 from postroom_api.http.problems import ProblemError
 from postroom_api.ports import LinkUsedError
+from postroom_api.postgres.users import Users
 from postroom_runtime.clock import Clock
 from postroom_runtime.sealing import open_sealed, parse_private_keys
 
@@ -273,6 +275,20 @@ async def test_a_restriction_shows_who_is_affected_pauses_after_grace_and_is_und
         "service.grace_over",
     ):
         assert action in actions
+
+
+async def test_an_undone_restriction_leaves_who_was_deactivated_meanwhile(desks, somebody) -> None:
+    anna, ben, admin = await somebody("anna"), await somebody("ben"), desks.admin
+    service = await permitted(desks)
+    hers, his = [await desks.office.add_mailbox(who, own(service.id)) for who in (anna, ben)]
+    await desks.catalogue.restrict(admin, service.id, None)
+    assert (await desks.office.mailbox(ben, his.id)).paused_for == "restriction"
+    await Users(desks.access).change(admin, anna.id, UserChange(state="deactivated"))
+    await noted(desks)
+    await desks.catalogue.permit(admin, service.id)
+    assert await noted(desks) == {f"mailbox {hers.id}", f"mailbox {his.id}"}
+    found = {one.id: (one.active, one.paused_for) for one in await desks.office.mailboxes(admin)}
+    assert found == {hers.id: (False, ""), his.id: (True, "")}
 
 
 async def test_a_push_takes_no_password_to_another_place(desks, somebody) -> None:

@@ -20,6 +20,7 @@ from postroom_api.domain.values import Principal
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import note
+from postroom_api.postgres.mailbox_rows import DEACTIVATED
 from postroom_runtime.postgres import Connection
 
 NAMED: Final = 200
@@ -34,10 +35,12 @@ _PAUSE: Final = (
     " version = nextval('config.version') WHERE service = $1 AND active RETURNING id"
 )
 _RESUME: Final = (
-    "UPDATE config.mailbox SET active = true, paused_for = '',"
-    " version = nextval('config.version')"
-    " WHERE service = $1 AND paused_for = 'restriction' RETURNING id"
+    "UPDATE config.mailbox m SET paused_for = '', version = nextval('config.version'),"  # noqa: S608 - constant
+    " active = NOT EXISTS (SELECT FROM config.person p"
+    f" WHERE p.id = m.owner AND {DEACTIVATED})"
+    " WHERE m.service = $1 AND m.paused_for = 'restriction' RETURNING m.id, m.active"
 )
+"""Those of owners who were deactivated meanwhile stay paused, but not for the restriction."""
 _PUSH: Final = (
     "UPDATE config.mailbox SET host = $2, port = $3, tls = $4, verify = $5, ca = $6,"
     " sealed_password = CASE WHEN $7 THEN '' ELSE sealed_password END,"
@@ -110,8 +113,9 @@ class ServiceChanges:
                 " paused_at = NULL WHERE id = $1",
                 service.id,
             )
-            resumed = await connection.fetch(_RESUME, service.id)
-            await note(connection, *(f"mailbox {row['id']}" for row in resumed))
+            released = await connection.fetch(_RESUME, service.id)
+            await note(connection, *(f"mailbox {row['id']}" for row in released))
+            resumed = [row["id"] for row in released if row["active"]]
             await record(
                 connection, who, "service.permitted", service.id,
                 name=service.name, resumed=len(resumed),
