@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,7 @@ async def test_a_service_is_permitted_connected_through_restricted_and_undone(
         await expect(admin.get_by_role("heading", name="E-mail services")).to_be_visible()
         await anna.reload()
         await expect(anna.get_by_text("Sign in again: its server changed")).to_be_visible()
+        await expect(anna.locator("dl.facts dd").first).to_have_text(re.compile("^sign in again"))
         await take(anna, "mailbox-sign-in-again")
 
         await add_person(running, "ben@example.org", "Ben")
