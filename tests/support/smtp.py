@@ -37,6 +37,7 @@ class MemoryDirectory:
         self.documents = {one: address_document(one) for one in addresses}
         self.domains = {one.partition("@")[2] for one in addresses}
         self.in_step = True
+        self.read = True
 
     def address(self, canonical: str) -> AddressDocument | None:
         return self.documents.get(canonical)
@@ -46,6 +47,9 @@ class MemoryDirectory:
 
     def knows(self) -> bool:
         return self.in_step
+
+    def was_read(self) -> bool:
+        return self.read
 
 
 class MemoryBroker:

@@ -25,7 +25,7 @@ from postroom_runtime.messages import MESSAGE_ID, Publication
 from postroom_runtime.stream_config import consumer_config
 from support.buses import connected, worked_off
 from support.sink import Sink, _address, _Conversation
-from support.smtp_process import looking
+from support.smtp_process import configure, looking, stored
 from support.waiting import eventually
 
 OUT = "out_1"
@@ -190,6 +190,23 @@ async def test_without_a_relay_everything_is_captured_and_nothing_leaves(smtp, w
     assert states(report) == {1: "captured", 2: "captured"}
     assert report.results[0].reply == "captured: no relay is set"
     assert await world.progress() == {1: "captured", 2: "captured"}
+
+
+async def test_a_copy_for_our_own_address_is_received_here_without_a_relay(
+    smtp, world, nats_server
+):
+    await configure(nats_server)
+    smtp.start()
+    await smtp.ready()
+    one = chunk(1)
+    mine = msgspec.structs.replace(one.recipients[0], address="a@ours.example")
+    await world.ask(msgspec.structs.replace(one, recipients=(mine,)))
+    (report,) = await world.wait_for_reports(1)
+    assert states(report) == {1: "delivered"}
+    assert report.results[0].reply.startswith("250 2.0.0")
+    ((envelope, found),) = await stored(nats_server)
+    assert (envelope.recipient, envelope.sender) == ("a@ours.example", "garden+b1@ours.example")
+    assert found.data.endswith(b"To: m1@theirs.example\r\nSubject: Roses\r\n\r\n.hi\r\n..\r\n")
 
 
 class Holding(Sink):

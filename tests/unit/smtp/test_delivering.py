@@ -14,7 +14,9 @@ from postroom_runtime.errors import NotYetError, RefusedError, UnavailableError
 from postroom_runtime.messages import Publication
 from postroom_smtp.domain.delivery import HopReply
 from postroom_smtp.handlers.delivering import Delivering
-from support.smtp import FixedClock, MemoryBroker, MemoryCounts, MemoryHop
+from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.own_door import OwnDoor, reachable
+from support.smtp import FixedClock, MemoryBroker, MemoryCounts, MemoryDirectory, MemoryHop
 
 DEFERRED = HopReply(451, "4.2.0 later")
 FAILED = HopReply(550, "5.1.1 no such user")
@@ -65,13 +67,19 @@ class Desk:
             Publication(subjects.outbox("acc_one", "out_1"), encode(MAIL), None)
         )
         self.hop = MemoryHop(answers)
+        self.door = MemoryHop(answers)
+        self.directory = MemoryDirectory()
         self.counts = MemoryCounts()
         self.clock = FixedClock()
         self.handler = self.another(relay=relay)
 
     def another(self, *, relay=True):
         """A process that starts anew on the same broker."""
-        return Delivering(self.broker, self.hop if relay else None, self.clock, self.counts)
+        receiving = Receiving(
+            self.directory, self.broker, self.clock, self.counts, hostname="mx.ours.example"
+        )
+        ways = OwnDoor(self.directory, receiving, self.door)
+        return Delivering(self.broker, ways, self.hop if relay else None, self.clock, self.counts)
 
     @property
     def reports(self):
@@ -151,6 +159,53 @@ async def test_no_relay_captures_everything():
     assert {r.reply for r in report.results} == {"captured: no relay is set"}
     assert desk.progress == {1: "captured", 2: "captured"}
     assert not desk.hop.sent
+
+
+def for_address(address):
+    one = chunk(1)
+    mine = msgspec.structs.replace(one.recipients[0], address=address)
+    return msgspec.structs.replace(one, recipients=(mine,))
+
+
+@pytest.mark.parametrize("relay", [True, False])
+@pytest.mark.parametrize("address", ["a@ours.example", "a+detail@ours.example"])
+async def test_a_copy_for_an_address_of_ours_goes_in_by_our_own_door(address, relay):
+    desk = Desk(relay=relay)
+    await desk.handler.deliver(for_address(address))
+    assert [to for _, to, _ in desk.door.sent] == [address]
+    assert not desk.hop.sent
+    assert states(desk.reports[0]) == {1: "delivered"}
+
+
+@pytest.mark.parametrize("address", ["nobody@ours.example", "a@theirs.example", "a@[127.0.0.1]"])
+async def test_any_other_address_is_the_relays(address):
+    desk = Desk()
+    await desk.handler.deliver(for_address(address))
+    assert (desk.tried, desk.door.sent) == ([address], [])
+
+
+async def test_before_we_know_our_addresses_a_chunk_waits():
+    desk = Desk()
+    desk.directory.read = False
+    with pytest.raises(NotYetError, match="not known yet"):
+        await desk.handler.deliver(chunk(1))
+    assert not desk.hop.sent
+
+
+async def test_our_door_out_of_reach_does_not_hold_up_the_relay():
+    desk = Desk()
+    desk.door.answers["a@ours.example"] = [HopReply(0, "connection refused", "unreachable")]
+    two = chunk(1, 2)
+    first = msgspec.structs.replace(two.recipients[0], address="a@ours.example")
+    await desk.handler.deliver(msgspec.structs.replace(two, recipients=(first, two.recipients[1])))
+    assert states(desk.reports[0]) == {1: "deferred", 2: "delivered"}
+
+
+@pytest.mark.parametrize(
+    ("host", "where"), [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("10.0.0.7", "10.0.0.7")]
+)
+def test_a_listener_on_everything_is_reached_on_loopback(host, where):
+    assert reachable(host) == where
 
 
 async def test_what_progress_holds_is_not_sent_again_but_reported():

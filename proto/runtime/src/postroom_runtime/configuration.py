@@ -78,6 +78,11 @@ class Configuration:
             self._epoch is not None and seen is not None and time.monotonic() - seen <= STEP_SECONDS
         )
 
+    @property
+    def was_read(self) -> bool:
+        """Return whether the bucket was read to its end, however long ago."""
+        return self._follower.in_step_at is not None
+
     def get(self, key: str, kind: type[T]) -> T | None:
         """Return the document, or None when there is none here."""
         data = self._documents.get(key)

@@ -26,6 +26,7 @@ from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.forwarding import Forwarding
 from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.own_door import OwnDoor, reachable
 from postroom_smtp.prometheus_counts import PrometheusCounts
 
 USER: Final = "smtp"
@@ -43,14 +44,16 @@ async def start(process: Process) -> None:
     counts = PrometheusCounts()
     bus = Bus.create(USER)
     configuration = Configuration(bus, FAMILIES)
-    receiving = Receiving(
-        ConfiguredDirectory(configuration), bus, process.clock, counts, hostname=settings.hostname
-    )
+    directory = ConfiguredDirectory(configuration)
+    receiving = Receiving(directory, bus, process.clock, counts, hostname=settings.hostname)
     guests = Guests(receiving, counts, settings.limits, hostname=settings.hostname)
     server = SmtpServer(guests, settings.host, settings.port)
-    delivering = Delivering(bus, _relay(settings), process.clock, counts)
-    consumer = Consumer(bus, streams.SMTP_COMMANDS, on_command(bus, delivering))
     await server.start()
+    door = _relay(settings, (reachable(settings.host), server.port))
+    ways = OwnDoor(directory, receiving, door)
+    relay = _relay(settings, settings.relay) if settings.relay else None
+    delivering = Delivering(bus, ways, relay, process.clock, counts)
+    consumer = Consumer(bus, streams.SMTP_COMMANDS, on_command(bus, delivering))
 
     async def stop() -> None:
         delivering.stop()
@@ -68,10 +71,8 @@ async def start(process: Process) -> None:
     )
 
 
-def _relay(settings: SmtpConfig) -> SmtpRelay | None:
-    if settings.relay is None:
-        return None
-    host, port = settings.relay
+def _relay(settings: SmtpConfig, where: tuple[str, int]) -> SmtpRelay:
+    host, port = where
     return SmtpRelay(host, port, name=settings.hostname, patience=settings.patience)
 
 

@@ -23,3 +23,7 @@ class ConfiguredDirectory:
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""
         return self._configuration.knows()
+
+    def was_read(self) -> bool:
+        """Return whether we have heard of all there is, however long ago."""
+        return self._configuration.was_read

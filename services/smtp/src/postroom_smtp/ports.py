@@ -21,6 +21,9 @@ class Directory(Protocol):
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""
 
+    def was_read(self) -> bool:
+        """Return whether we have heard of all there is, however long ago."""
+
 
 class Broker(Protocol):
     """Durable storage; `postroom_runtime.bus.Bus` is one."""
@@ -53,6 +56,16 @@ class Relay(Protocol):
 
     def hop(self) -> Hop:
         """Return a conversation for one chunk."""
+
+
+class Ways(Protocol):
+    """Which copies need not leave."""
+
+    def inward(self, address: str) -> Relay | None:
+        """Return our own door for an address that it takes mail for, else None.
+
+        NotYetError as long as we have not heard which addresses are ours.
+        """
 
 
 class Counts(Protocol):

@@ -25,17 +25,24 @@ from postroom_smtp.domain import delivery
 from postroom_smtp.domain.delivery import HopReply, Outcome, UnsendableError
 from postroom_smtp.domain.retry import pause_after
 from postroom_smtp.handlers.progress import ProgressKeeper
-from postroom_smtp.ports import Broker, Counts, Hop, Relay
+from postroom_smtp.ports import Broker, Counts, Hop, Relay, Ways
 
 _LOSSES: Final = 2
 """Connections that may break within one chunk before the rest is put off."""
 
 
 class Delivering:
-    """Handles `smtp.deliver`. Without a relay nothing leaves: every copy is "captured"."""
+    """Handles `smtp.deliver`.
 
-    def __init__(self, broker: Broker, relay: Relay | None, clock: Clock, counts: Counts) -> None:
+    A copy for an address of ours goes in by our own door, with all that this means; the others go
+    to the relay. Without one nothing leaves: every such copy is "captured".
+    """
+
+    def __init__(
+        self, broker: Broker, ways: Ways, relay: Relay | None, clock: Clock, counts: Counts
+    ) -> None:
         self._broker = broker
+        self._ways = ways
         self._relay = relay
         self._clock = clock
         self._counts = counts
@@ -82,7 +89,7 @@ class Delivering:
         attempt: int,
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        sender = _Sender(self._relay.hop() if self._relay else None)
+        sender = _Sender(self._ways, self._relay)
         try:
             for recipient in waiting:
                 await keeper.may_go_on()
@@ -124,29 +131,48 @@ class Delivering:
 
 
 class _Sender:
-    """Sends the copies of one chunk; after two broken connections, or none, it stops trying."""
+    """Sends the copies of one chunk, by one kept conversation a way."""
 
-    def __init__(self, hop: Hop | None) -> None:
-        self._hop = hop
-        self._losses = 0
-        self._given_up: HopReply | None = None
+    def __init__(self, ways: Ways, relay: Relay | None) -> None:
+        self._ways = ways
+        self._relay = relay
+        self._talks: dict[Relay, _Talk] = {}
 
     async def send(self, recipient: Recipient, mail: OutboxMail) -> Outcome:
         try:
             raw = delivery.copy_for(recipient, mail)
         except UnsendableError as error:
             return Outcome(recipient, "failed", str(error))
-        if self._hop is None:
+        way = self._ways.inward(recipient.address) or self._relay
+        if way is None:
             return Outcome(recipient, "captured", delivery.CAPTURED)
+        if way not in self._talks:
+            self._talks[way] = _Talk(way.hop())
+        reply = await self._talks[way].send(recipient, raw)
+        return delivery.outcome_of(recipient, reply)
+
+    async def close(self) -> None:
+        for talk in self._talks.values():
+            await talk.close()
+
+
+class _Talk:
+    """With one next hop; after two broken connections, or none, it stops trying."""
+
+    def __init__(self, hop: Hop) -> None:
+        self._hop = hop
+        self._losses = 0
+        self._given_up: HopReply | None = None
+
+    async def send(self, recipient: Recipient, raw: bytes) -> HopReply:
         if self._given_up is not None:
-            return delivery.outcome_of(recipient, self._given_up)
+            return self._given_up
         reply = await self._hop.send(recipient.sender, recipient.address, raw)
         if reply.trouble:
             self._losses += 1
             if reply.trouble == "unreachable" or self._losses >= _LOSSES:
                 self._given_up = reply
-        return delivery.outcome_of(recipient, reply)
+        return reply
 
     async def close(self) -> None:
-        if self._hop is not None:
-            await self._hop.close()
+        await self._hop.close()
