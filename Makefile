@@ -8,6 +8,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH = $(subst -,_,$(NAME))
+SHOTS = $(abspath $(or $(SCREENS),.build/screens))
+WALKS = $(addprefix tests/e2e/test_,pages.py people.py services.py first_run.py)
 PROJECTS := pyproject.toml $(wildcard proto/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
 export PYTHON
 
@@ -59,10 +61,11 @@ soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger a
 	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, fetch-kill or powercut"; exit 2 ;; \
 	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
 
-screens: $(STAMP) ## walk through every page in a browser and keep the pictures (SCREENS=directory)
+screens: $(STAMP) ## walk through every page in a browser; pictures, and contact sheets of them, in SCREENS=directory
 	@deploy/local/peers.sh
-	@POSTROOM_SCREENS=$(abspath $(or $(SCREENS),.build/screens)) $(BIN)/python -m pytest -q tests/e2e/test_pages.py
-	@echo "screenshots are in $(abspath $(or $(SCREENS),.build/screens))"
+	@mkdir -p $(SHOTS)
+	@POSTROOM_SCREENS=$(SHOTS) $(BIN)/python -m pytest -q -n 2 -k "walk or steps or permitted" $(WALKS)
+	@PYTHONPATH=tests $(BIN)/python -m support.contact_sheets $(SHOTS)
 
 fmt: $(STAMP) ## format and apply safe lint fixes
 	@$(BIN)/ruff format .

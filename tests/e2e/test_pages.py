@@ -1,69 +1,39 @@
-"""A walk through the pages in a real browser, with a screenshot of each.
-
-`make screens` keeps the pictures: POSTROOM_SCREENS names their directory.
-"""
+"""A walk through the pages in a real browser."""
 
 import asyncio
-import os
-from pathlib import Path
 
-import pytest
 from playwright.async_api import Page, expect
 
 from support import browser
 from support.client import Api, letter, send
+from support.pictures import DESK, take
 from support.sink import Sink
 from support.system import System
 
 GARDEN = "garden@example.org"
 ANNA, BEN = "anna@example.net", "ben@example.com"
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 860}
-
-
-class Pictures:
-    """Takes every page at a desk and on a phone, in light and dark."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-
-    async def take(self, page: Page, name: str) -> None:
-        for size, width in (("desk", DESK), ("phone", PHONE)):
-            await page.set_viewport_size(width)
-            assert await browser.overflow(page) <= 0, f"{name} is too wide for a {size}"
-            for scheme in ("light", "dark"):
-                await page.emulate_media(color_scheme=scheme)
-                path = self.directory / f"{name}-{size}-{scheme}.png"
-                await page.screenshot(path=path, full_page=size == "phone")
-        await page.set_viewport_size(DESK)
-        await page.emulate_media(color_scheme="light")
-        assert await browser.barriers(page) == [], name
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Pictures:
-    return Pictures(Path(os.environ.get("POSTROOM_SCREENS") or tmp_path / "screens"))
 
 
 @browser.NEEDED
 async def test_a_walk_from_signing_in_to_a_discussion(
-    running: System, api: Api, sink: Sink, pictures: Pictures
+    running: System, api: Api, sink: Sink
 ) -> None:
     async with browser.chromium() as chrome:
         page = await chrome.new_page(viewport=DESK)
         page.set_default_timeout(20_000)
         watch = browser.Watch(page, running.base_url)
         await page.goto(running.base_url)
-        await pictures.take(page, "sign-in")
+        await take(page, "sign-in")
         await page.get_by_label("E-mail address").fill(running.admin_email)
         await page.get_by_label("Password").fill(running.admin_password)
         await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Welcome to Postroom")).to_be_visible()
+        await page.get_by_role("button", name="Skip the first steps").click()
         await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-        await pictures.take(page, "overview-first")
+        await take(page, "overview-first")
         await page.get_by_role("link", name="Open a forum").click()
         await expect(page.get_by_role("heading", name="Forums")).to_be_visible()
-        await pictures.take(page, "forums-empty")
+        await take(page, "forums-empty")
 
         await page.get_by_label("Name", exact=True).fill("Garden club")
         await page.get_by_label("E-mail address").fill(GARDEN)
@@ -75,7 +45,7 @@ async def test_a_walk_from_signing_in_to_a_discussion(
             await page.get_by_label("Name", exact=True).fill(name)
             await page.get_by_role("button", name="Add member").click()
             await expect(page.get_by_role("cell", name=member)).to_be_visible()
-        await pictures.take(page, "members")
+        await take(page, "members")
 
         mail = letter(
             f"Anna Berg <{ANNA}>", GARDEN, "When do the tomatoes go out?",
@@ -103,23 +73,23 @@ async def test_a_walk_from_signing_in_to_a_discussion(
         await sink.wait_for(4)
         await page.goto(f"{running.base_url}/topics/{topic['id']}")
         await expect_delivered(page, 3)
-        await pictures.take(page, "topic")
+        await take(page, "topic")
 
         await page.goto(f"{running.base_url}/forums/{forum}/new")
         await page.get_by_label("Subject").fill("Seed swap on Saturday")
         await page.get_by_label("Text").fill("Ten o'clock, by the shed.\nBring envelopes.")
-        await pictures.take(page, "new-topic")
+        await take(page, "new-topic")
         await page.get_by_role("button", name="Post", exact=True).click()
         await expect(page.get_by_role("heading", name="Seed swap on Saturday")).to_be_visible()
         await page.goto(f"{running.base_url}/forums/{forum}")
         await expect(page.get_by_role("link", name="Seed swap on Saturday")).to_be_visible()
-        await pictures.take(page, "forum")
+        await take(page, "forum")
 
         await page.get_by_role("link", name="Messages").click()
-        await pictures.take(page, "messages")
+        await take(page, "messages")
         await page.get_by_role("link", name="When do the tomatoes go out?", exact=True).click()
         await expect(page.get_by_text("posted to forum")).to_be_visible()
-        await pictures.take(page, "message")
+        await take(page, "message")
         await page.goto(f"{running.base_url}/mailboxes/new?type=imap")
         await page.get_by_role("textbox", name="Server").fill("imap.invalid")
         await page.get_by_role("textbox", name="Login").fill("anna")
@@ -128,7 +98,7 @@ async def test_a_walk_from_signing_in_to_a_discussion(
             await page.get_by_role("button", name="Test connection").click()
         test = await popup.value
         await expect(test.get_by_text("no such server")).to_be_visible()
-        await pictures.take(test, "connection-test")
+        await take(test, "connection-test")
         await test.close()
         for name, path, heading in (
             ("overview", "/", "Overview"),
@@ -141,16 +111,16 @@ async def test_a_walk_from_signing_in_to_a_discussion(
         ):
             await page.goto(f"{running.base_url}{path}")
             await expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
-            await pictures.take(page, name)
+            await take(page, name)
         await page.get_by_role("link", name="Outbox").click()
         await expect(page.get_by_role("cell", name=BEN).first).to_be_visible()
-        await pictures.take(page, "outbox")
+        await take(page, "outbox")
         await page.get_by_role("link", name="When do the tomatoes").first.click()
         await expect(page.get_by_text("List-Unsubscribe-Post")).to_be_visible()
-        await pictures.take(page, "copy")
+        await take(page, "copy")
         await page.get_by_role("link", name="Set aside").click()
         await expect(page.get_by_text("Nothing is set aside")).to_be_visible()
-        await pictures.take(page, "set-aside")
+        await take(page, "set-aside")
         await page.goto(f"{running.base_url}/nothing-here")
         await expect(page.get_by_role("heading", name="Not found")).to_be_visible()
         assert watch.errors == [
@@ -162,7 +132,6 @@ async def test_a_walk_from_signing_in_to_a_discussion(
         await expect(
             page.get_by_role("heading", name="Make a forum with its address")
         ).to_be_visible(timeout=20_000)
-        await page.screenshot(path=pictures.directory / "docs-desk-light.png")
         await page.goto(running.base_url)
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -1,21 +1,19 @@
 """Users, accounts, tokens and the second factor, by API and as people walk through the pages."""
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pyotp
-import pytest
 from playwright.async_api import Page, expect
 
 from support import browser
 from support.client import Api, letter, send
+from support.pictures import DESK, take
 from support.system import System
 from support.waiting import eventually
 
@@ -30,8 +28,6 @@ ADMIN_PAGES = [
     "/users", "/users/usr_x", "/users/orphaned", "/accounts", "/accounts/acc_x", "/tokens",
     "/audit", "/outbox", "/outbox/1", "/set-aside",
 ]  # fmt: skip
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 860}
 
 
 @asynccontextmanager
@@ -197,28 +193,10 @@ async def account_story(system: System, api: Api) -> None:
     await eventually(lambda: "account removed" in system.log, 20, what="the removal is done")
 
 
-@pytest.fixture
-def pictures() -> Path | None:
-    """Where screenshots go; POSTROOM_SCREENS names it."""
-    kept = os.environ.get("POSTROOM_SCREENS")
-    return Path(kept) if kept else None
-
-
-async def take(page: Page, directory: Path | None, name: str, heading: str) -> None:
-    """Wait for the page with this heading; look at it at a desk and on a phone."""
+async def look(page: Page, name: str, heading: str) -> None:
+    """Look at a page once it is there."""
     await expect(page.get_by_role("heading", level=1, name=heading)).to_be_visible()
-    for size, width in (("desk", DESK), ("phone", PHONE)):
-        await page.set_viewport_size(width)
-        assert await browser.overflow(page) <= 0, f"{name} is too wide for a {size}"
-        for scheme in ("light", "dark"):
-            if directory is not None:
-                directory.mkdir(parents=True, exist_ok=True)
-                await page.emulate_media(color_scheme=scheme)
-                path = directory / f"{name}-{size}-{scheme}.png"
-                await page.screenshot(path=path, full_page=True)
-    await page.set_viewport_size(DESK)
-    await page.emulate_media(color_scheme="light")
-    assert await browser.barriers(page) == [], name
+    await take(page, name)
 
 
 def code_of(secret: str, steps: int) -> str:
@@ -227,9 +205,7 @@ def code_of(secret: str, steps: int) -> str:
 
 
 @browser.NEEDED
-async def test_a_walk_from_the_invitation_to_the_end(
-    running: System, api: Api, pictures: Path | None
-) -> None:
+async def test_a_walk_from_the_invitation_to_the_end(running: System, api: Api) -> None:
     async with browser.chromium() as chrome:
         office = await chrome.new_page(viewport=DESK)
         office.set_default_timeout(20_000)
@@ -237,16 +213,16 @@ async def test_a_walk_from_the_invitation_to_the_end(
         await browser.sign_in(office, running, "/users")
         await office.get_by_label("E-mail address").fill("anna@example.org")
         await office.get_by_label("Name", exact=True).fill("Anna")
-        await take(office, pictures, "users", "Access")
+        await look(office, "users", "Access")
         await office.get_by_role("button", name="Invite").click()
         link = await office.get_by_label("Link").input_value()
-        await take(office, pictures, "user-link", "A link for Anna")
+        await look(office, "user-link", "A link for Anna")
 
         page = await (await chrome.new_context()).new_page()
         page.set_default_timeout(20_000)
         watch_anna = browser.Watch(page, running.base_url)
         await page.goto(link)
-        await take(page, pictures, "welcome", "Welcome")
+        await look(page, "welcome", "Welcome")
         await page.get_by_label("Your name").fill("Anna Berg")
         await page.get_by_label("New password").fill("tomatoes in may")
         await page.get_by_label("The same again").fill("tomatoes in may")
@@ -257,18 +233,18 @@ async def test_a_walk_from_the_invitation_to_the_end(
         await page.get_by_role("link", name="Profile").click()
         await page.get_by_role("button", name="Switch on").click()
         secret = await page.locator("#secret").inner_text()
-        await take(page, pictures, "second-factor", "Second factor")
+        await look(page, "second-factor", "Second factor")
         first = code_of(secret, 0)
         await page.get_by_label("Code").fill(first)
         await page.get_by_role("button", name="Switch on").click()
         await expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
         recovery = await page.locator(".codes code").first.inner_text()
         assert await page.locator(".codes code").count() == 10
-        await take(page, pictures, "recovery-codes", "Recovery codes")
+        await look(page, "recovery-codes", "Recovery codes")
         await page.get_by_role("link", name="I have kept them").click()
         await expect(page.get_by_text("10 recovery codes are left.")).to_be_visible()
         await page.get_by_role("button", name="Sign out").click()
-        await sign_in_with_a_code(page, secret, first, pictures)
+        await sign_in_with_a_code(page, secret, first)
         assert watch_anna.elsewhere == []
 
         await page.get_by_role("link", name="Profile").click()
@@ -276,13 +252,13 @@ async def test_a_walk_from_the_invitation_to_the_end(
         await page.get_by_label("forums:read").check()
         await page.get_by_role("button", name="Make token").click()
         token = await page.get_by_label("Token").input_value()
-        await take(page, pictures, "token", "Token “reading list”")
+        await look(page, "token", "Token “reading list”")
         async with httpx.AsyncClient(
             base_url=running.base_url, headers={"Authorization": f"Bearer {token}"}
         ) as program:
             assert (await program.get("/api/v1/forums")).status_code == 200
             await page.goto(f"{running.base_url}/profile")
-            await take(page, pictures, "profile", "Profile")
+            await look(page, "profile", "Profile")
             await page.get_by_role("button", name="Revoke reading list").click()
             await expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
             assert (await program.get("/api/v1/forums")).status_code == 401
@@ -290,21 +266,21 @@ async def test_a_walk_from_the_invitation_to_the_end(
 
         await office.goto(f"{running.base_url}/users")
         await office.get_by_role("link", name="Anna Berg").click()
-        await take(office, pictures, "user", "Anna Berg")
+        await look(office, "user", "Anna Berg")
         await office.get_by_role("button", name="Deactivate Anna Berg").click()
         await expect(office.get_by_text("deactivated", exact=True)).to_be_visible()
         await page.goto(f"{running.base_url}/profile")
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-        await look_at_the_rest(office, running, api, pictures)
+        await look_at_the_rest(office, running, api)
         assert watch.errors == []
         assert watch.elsewhere == []
 
 
-async def sign_in_with_a_code(page: Page, secret: str, used: str, pictures: Path | None) -> None:
+async def sign_in_with_a_code(page: Page, secret: str, used: str) -> None:
     await page.get_by_label("E-mail address").fill("anna@example.org")
     await page.get_by_label("Password").fill("tomatoes in may")
     await page.get_by_role("button", name="Sign in").click()
-    await take(page, pictures, "sign-in-code", "Second step")
+    await look(page, "sign-in-code", "Second step")
     for wrong in ("000000", used):
         await page.get_by_label("Code").fill(wrong)
         await page.get_by_role("button", name="Go on").click()
@@ -329,7 +305,7 @@ async def recover(chrome: Any, running: System, code: str) -> None:
         await page.context.close()
 
 
-async def look_at_the_rest(office: Page, running: System, api: Api, pictures: Path | None) -> None:
+async def look_at_the_rest(office: Page, running: System, api: Api) -> None:
     account = (await api.post("/accounts", name="Second"))["id"]
     for name, path, heading in (
         ("orphans", "/users/orphaned", "Orphaned mailboxes"),
@@ -340,11 +316,11 @@ async def look_at_the_rest(office: Page, running: System, api: Api, pictures: Pa
         ("audit-filtered", "/audit?person=Anna&action=second_factor", "Access"),
     ):
         await office.goto(f"{running.base_url}{path}")
-        await take(office, pictures, name, heading)
+        await look(office, name, heading)
     await office.goto(f"{running.base_url}/accounts")
     await office.get_by_role("button", name="Go there Second").click()
     await expect(office.get_by_text("You are at work in the account")).to_be_visible()
     await office.goto(f"{running.base_url}/users")
-    await take(office, pictures, "elsewhere", "Access")
+    await look(office, "elsewhere", "Access")
     await office.get_by_role("button", name="Back home").click()
     await expect(office.get_by_role("heading", name="Access")).to_be_visible()

@@ -1,9 +1,7 @@
 """E-mail services from both sides: an administrator permits and restricts, a user connects."""
 
 import asyncio
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -17,6 +15,7 @@ from postroom_api.postgres.people import DEFAULT_ACCOUNT
 from support import browser, dovecot
 from support.client import Api, letter, wire
 from support.dovecot import PASSWORD, USER, Dovecot
+from support.pictures import DESK, take
 from support.system import System
 from support.waiting import eventually
 
@@ -26,7 +25,6 @@ pytestmark = pytest.mark.skipif(
 )
 ANNA = "anna@example.org"
 SECRET = "correct horse for anna"
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 
 
 @pytest.fixture
@@ -60,21 +58,6 @@ async def signed_in(chrome: Browser, running: System, email: str, password: str)
     await page.get_by_label("Password").fill(password)
     await page.get_by_role("button", name="Sign in").click()
     return page
-
-
-async def take(page: Page, name: str) -> None:
-    """Look at a page at a desk and on a phone; keep pictures where POSTROOM_SCREENS says."""
-    directory = os.environ.get("POSTROOM_SCREENS")
-    for size, width in (("desk", DESK), ("phone", PHONE)):
-        await page.set_viewport_size(width)
-        assert await browser.overflow(page) <= 0, f"{name} is too wide for a {size}"
-        for scheme in ("light", "dark") if directory else ():
-            await page.emulate_media(color_scheme=scheme)
-            path = Path(directory or "") / f"{name}-{size}-{scheme}.png"
-            await page.screenshot(path=path, full_page=True)
-    await page.set_viewport_size(DESK)
-    await page.emulate_media(color_scheme="light")
-    assert await browser.barriers(page) == [], name
 
 
 @browser.NEEDED

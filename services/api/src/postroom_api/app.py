@@ -28,7 +28,9 @@ from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.staff import Staff
 from postroom_api.http.system import SystemDesk
+from postroom_api.http.trial_mails import TrialMails
 from postroom_api.http.trials import Trials
+from postroom_api.letters import Letters
 from postroom_api.live import LiveFeed
 from postroom_api.nats import NatsServices
 from postroom_api.notifier import Notifier
@@ -55,6 +57,7 @@ from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.tokens import Tokens
+from postroom_api.postgres.trial_mails import TrialMails as TrialMailRows
 from postroom_api.postgres.users import Users
 from postroom_api.postgres.worker import Worker
 from postroom_api.postgres.worker_removal import RemovalRows
@@ -106,7 +109,10 @@ async def start(process: Process) -> None:
     system = SystemDesk(
         Overviews(access), vitals, bus, process.clock, relay=settings.relay is not None
     )
-    trials = Trials(services, office, mailboxes, Operations(access), seal, live, process.clock)
+    letters = Letters(bus, settings.base_url)
+    operations = Operations(access)
+    mails = TrialMails(office, operations, TrialMailRows(access), letters, process.clock)
+    trials = Trials(services, office, mailboxes, operations, seal, live, process.clock, mails)
     removal = Removal(RemovalRows(worker_database), services, relay, bus, process.clock)
     people = People(access)
     door, staff, own = _people_desks(access, people, settings, process, relay, removal)
@@ -152,7 +158,7 @@ async def start(process: Process) -> None:
     await vitals.start()
     await bus.assert_streams_patiently([spec.name for spec in STREAMS])
     await _bootstrap(people, settings)
-    notifier = Notifier(Notices(worker_database), bus, process.clock, settings.base_url)
+    notifier = Notifier(Notices(worker_database), letters, process.clock)
     for work, name in (
         (relay.run(), "relay"),
         (projector.run(), "projector"),

@@ -12,6 +12,8 @@ from postroom_api.domain.mail_services import MailService
 from postroom_api.domain.mailbox_settings import PORTS, ServiceRef, Tls
 
 Found = Literal["service", "srv", "guess"]
+Wanted = Literal["", "imap", "pop3"]
+"""The protocol that is asked for; empty = the best."""
 SRV: Final[tuple[tuple[str, Literal["imap", "pop3"], Tls], ...]] = (
     ("_imaps._tcp", "imap", "implicit"),
     ("_imap._tcp", "imap", "starttls"),
@@ -66,6 +68,7 @@ def by_records(
     domain: str,
     answers: Sequence[Sequence[SrvRecord]],
     services: Sequence[MailService],
+    wanted: Wanted = "",
 ) -> Discovered | None:
     """Return what the answers to SRV, in their order, say; None when they say nothing.
 
@@ -73,7 +76,7 @@ def by_records(
     """
     for (_, kind, tls), records in zip(SRV, answers, strict=True):
         usable = [one for one in records if one.target.strip(".") and one.port > 0]
-        if not usable:
+        if not usable or wanted not in {"", kind}:
             continue
         best = min(usable, key=lambda one: (one.priority, -one.weight, one.target))
         host = best.target.rstrip(".").lower()
@@ -90,14 +93,17 @@ def by_records(
     return None
 
 
-def guess(address: str, domain: str, services: Sequence[MailService]) -> Discovered:
+def guess(
+    address: str, domain: str, services: Sequence[MailService], wanted: Wanted = ""
+) -> Discovered:
     """Return what many servers are called."""
+    kind: Literal["imap", "pop3"] = wanted or "imap"
     return Discovered(
         found="guess",
-        service=_free(services),
-        type="imap",
-        host=f"imap.{domain}",
-        port=PORTS["imap", "implicit"],
+        service=_free(services) if kind == "imap" else None,
+        type=kind,
+        host=f"{'pop' if kind == 'pop3' else 'imap'}.{domain}",
+        port=PORTS[kind, "implicit"],
         tls="implicit",
         login=address,
         elsewhere=False,

@@ -14,7 +14,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     kind: str
-    """`mailbox.test`: the result is a Probe."""
+    """`mailbox.test`: the result is a Probe. `mailbox.test_mail`: a Way, also while it runs."""
     about: str
     state: Literal["running", "done", "failed"]
     result: dict[str, Any]

@@ -181,8 +181,11 @@ async def list_messages(
     limit: Limit,
     cursor: Cursor = None,
     deleted: Annotated[bool, Parameter(query="deleted", description="The deleted instead")] = False,
+    mailbox: Annotated[
+        str | None, Parameter(query="mailbox", description="Of this mailbox only", max_length=100)
+    ] = None,
 ) -> PageOf[MessageRow]:
-    return await desk.messages(who, cursor, limit, deleted=deleted)
+    return await desk.messages(who, cursor, limit, deleted=deleted, mailbox=mailbox)
 
 
 @post(

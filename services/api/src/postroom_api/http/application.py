@@ -24,6 +24,7 @@ from postroom_api.http import (
     people_pages,
     profile_pages,
     rule_pages,
+    setup_pages,
     sharing_pages,
     sign_in_pages,
     system_pages,
@@ -59,6 +60,7 @@ PUBLIC = ["^/static/", "^/schema", "^/docs"]
 PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
+    setup_pages,
 )  # fmt: skip
 
 

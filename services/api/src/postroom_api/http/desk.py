@@ -158,10 +158,16 @@ class Desk:
         return await self._services.ask(forum.Leave(account="", token=token))
 
     async def messages(
-        self, who: Principal, cursor: str | None, limit: int, *, deleted: bool = False
+        self,
+        who: Principal,
+        cursor: str | None,
+        limit: int,
+        *,
+        deleted: bool = False,
+        mailbox: str | None = None,
     ) -> PageOf[MessageRow]:
-        """Return a page of the log, or of what was deleted."""
-        return await self._log.messages(who, cursor, limit, deleted=deleted)
+        """Return a page of the log, or of what was deleted; of one mailbox where asked for."""
+        return await self._log.messages(who, cursor, limit, deleted=deleted, mailbox=mailbox)
 
     async def restore(self, who: Principal, message: str) -> MessageDetail:
         """Bring a deleted mail back."""

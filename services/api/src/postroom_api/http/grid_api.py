@@ -7,7 +7,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import Parameter
 
-from postroom_api.domain.discovery import Discovered
+from postroom_api.domain.discovery import Discovered, Wanted
 from postroom_api.domain.grids import BULK, Answer, BulkAction, GridQuery
 from postroom_api.domain.mailbox_settings import Mailbox
 from postroom_api.domain.values import PageOf, Principal
@@ -84,6 +84,8 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An e-mail address whose mailbox is looked for."""
 
     address: Annotated[str, msgspec.Meta(min_length=3, max_length=254)]
+    type: Wanted = ""
+    """The protocol that it must be; empty = the best there is."""
 
 
 @post(
@@ -94,7 +96,7 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     **needs("mailboxes:write"),
 )
 async def discover(who: Who, discovering: Finder, data: Address) -> Discovered:
-    return await discovering.discover(who, data.address)
+    return await discovering.discover(who, data.address, data.type)
 
 
 HANDLERS: list[Any] = [list_mailboxes, bulk, discover]

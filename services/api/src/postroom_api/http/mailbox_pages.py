@@ -1,6 +1,6 @@
 """The pages for mailboxes: one form for making and changing, and connecting by a link."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
@@ -22,6 +22,8 @@ from postroom_api.http.problems import ProblemError
 from postroom_api.ports import TakenError
 
 UNPROCESSABLE = 422
+Then = Literal["", "setup"]
+"""Where one goes on after saving: to the mailbox, or with the first steps."""
 CONFLICT = 409
 Shelf = NamedDependency[Catalogue]
 Links = NamedDependency[Connecting]
@@ -41,12 +43,13 @@ async def _form(
     error: str | None = None,
     found: Discovered | None = None,
     receiving: bool = False,
+    then: str = "",
 ) -> Response[str]:
     owners = await office.owners(who) if kind == "user" and who.administrator else []
     return page(
         request, "mailbox.html", UNPROCESSABLE if error else 200,
         form=form, type=source, kind=kind, box=box, service=service, owners=owners, error=error,
-        found=found, receiving=receiving,
+        found=found, receiving=receiving, then=then,
     )  # fmt: skip
 
 
@@ -60,9 +63,14 @@ async def new_mailbox_page(
     source: Annotated[str, Parameter(query="type")] = "",
     service: Annotated[str, Parameter(query="service")] = "",
     address: Annotated[str, Parameter(query="address", max_length=254)] = "",
+    then: Annotated[Then, Parameter(query="then")] = "",
 ) -> Response[str]:
     if address:
-        return await _discovered(request, who, office, catalogue, discovering, address)
+        wanted: Literal["", "pop3"] = "pop3" if source == "pop3" else ""
+        found = await _found(request, who, catalogue, discovering, address, wanted)
+        if isinstance(found, Response):
+            return found
+        return await _discovered(request, who, office, catalogue, found, then)
     if service:
         chosen = await catalogue.service(who, service)
         form = _prefilled(chosen)
@@ -82,29 +90,41 @@ async def _choices(
     )
 
 
+async def _found(
+    request: Req,
+    who: Principal,
+    catalogue: Catalogue,
+    discovering: Discovering,
+    address: str,
+    wanted: Literal["", "pop3"],
+) -> Discovered | Response[str]:
+    """Return what is known of an address, or the choices again with the reason."""
+    try:
+        found = await discovering.discover(who, address, wanted)
+    except ProblemError as error:
+        return await _choices(request, who, catalogue, address, str(error))
+    if found.service is None and not who.administrator:
+        words = f"No permitted e-mail service fits {address}. Choose one, or ask an administrator."
+        return await _choices(request, who, catalogue, address, words)
+    return found
+
+
 async def _discovered(
     request: Req,
     who: Principal,
     office: Office,
     catalogue: Catalogue,
-    discovering: Discovering,
-    address: str,
+    found: Discovered,
+    then: Then,
 ) -> Response[str]:
-    """Return the form filled in for an address, or the choices again with the reason."""
-    try:
-        found = await discovering.discover(who, address)
-    except ProblemError as error:
-        return await _choices(request, who, catalogue, address, str(error))
+    """Return the form filled in for an address."""
     service = await catalogue.service(who, found.service.id) if found.service else None
-    if service is None and not who.administrator:
-        words = f"No permitted e-mail service fits {address}. Choose one, or ask an administrator."
-        return await _choices(request, who, catalogue, address, words)
     form = _prefilled(service) if service else MailboxForm(interval_minutes="5")
     form.name, form.login = found.login, found.login
     form.host, form.port, form.tls = found.host, str(found.port), found.tls
     kind = "user" if service else "system"
     return await _form(
-        request, who, office, form, found.type, kind=kind, service=service, found=found
+        request, who, office, form, found.type, kind=kind, service=service, found=found, then=then
     )
 
 
@@ -187,10 +207,15 @@ async def _saved(
         form.password = ""
         return await _form(
             request, who, office, form, source, kind=kind, box=box, service=service,
-            error=str(error),
+            error=str(error), then=fields.get("then", ""),
         )  # fmt: skip
-    where = f"/rules/new?mailbox={saved.id}" if fields.get("then") else f"/mailboxes/{saved.id}"
-    return Redirect(where, status_code=SEE_OTHER)
+    return Redirect(_after(fields.get("then", ""), saved.id), status_code=SEE_OTHER)
+
+
+def _after(then: str, mailbox: str) -> str:
+    if then == "rule":
+        return f"/rules/new?mailbox={mailbox}"
+    return f"/setup/arrival/{mailbox}" if then == "setup" else f"/mailboxes/{mailbox}"
 
 
 @get("/connect/{secret:str}", include_in_schema=False)

@@ -189,11 +189,14 @@ async def messages_page(
     request: Req,
     who: Who,
     desk: At,
+    office: Of,
     cursor: Cursor = None,
     deleted: Annotated[bool, Parameter(query="deleted")] = False,
+    mailbox: Annotated[str, Parameter(query="mailbox", max_length=100)] = "",
 ) -> Response[str]:
-    found = await desk.messages(who, cursor, PAGE, deleted=deleted)
-    return page(request, "messages.html", page=found, deleted=deleted)
+    box = await office.mailbox(who, mailbox) if mailbox else None
+    found = await desk.messages(who, cursor, PAGE, deleted=deleted, mailbox=mailbox or None)
+    return page(request, "messages.html", page=found, deleted=deleted, box=box)
 
 
 @post("/messages/{message:str}/restore", include_in_schema=False)

@@ -1,4 +1,7 @@
-"""Pages from templates; everything is escaped, times are in UTC with the full time on hover."""
+"""Pages from templates; everything is escaped.
+
+Times are in UTC, with the full time on hover; `static/page.js` puts them into the viewer's zone.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -29,6 +32,18 @@ def ago(now: datetime, moment: datetime) -> str:
         if passed < limit:
             return gettext(words).format(passed // unit)
     return moment.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def when(moment: datetime) -> Markup:
+    """Return a time to the minute."""
+    text = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{}" data-when>{}</time>').format(moment.isoformat(), text)
+
+
+def day(moment: datetime) -> Markup:
+    """Return a time's day in UTC, the zone in which days are chosen."""
+    text = moment.astimezone(UTC).strftime("%Y-%m-%d")
+    return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), text)
 
 
 def size(count: int) -> str:
@@ -65,6 +80,8 @@ class Pages:
             gettext, ngettext, newstyle=True
         )
         self._environment.filters["ago"] = self._time
+        self._environment.filters["when"] = when
+        self._environment.filters["day"] = day
         self._environment.filters["bytes"] = size
         self._environment.filters["linked"] = linked
         self._environment.globals["relay"] = relay

@@ -1,7 +1,7 @@
 """How the whole is: the overview for everybody, the System page for who manages."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,6 +14,9 @@ from postroom_contract.streams import STREAMS
 from postroom_runtime.bus import Bus
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
+
+HOSTNAME: Final = "POSTROOM_SMTP_HOSTNAME"
+PORT: Final = "POSTROOM_SMTP_PORT"
 
 
 class ProcessView(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,24 @@ class SystemDesk:
     async def overview(self, who: Principal) -> Overview:
         """Return what one glance shows."""
         return await self._overviews.read(who, self._clock.now())
+
+    async def begin(self, who: Principal) -> None:
+        """Show the first steps by themselves no more."""
+        require_administrator(who)
+        await self._overviews.begin(who)
+
+    @property
+    def relay(self) -> bool:
+        """Whether mail goes out."""
+        return self._relay
+
+    def door(self) -> tuple[str, str]:
+        """Return name and port of the SMTP server, as it says itself; empty when it does not."""
+        for beat, lives in self._vitals.processes():
+            if beat.service == "smtp" and lives:
+                said = {one.name: one.value for one in beat.settings}
+                return said.get(HOSTNAME, ""), said.get(PORT, "")
+        return "", ""
 
     def checklist(self, seen: Overview) -> list[Step]:
         """Return the steps of setting up, with what does each."""

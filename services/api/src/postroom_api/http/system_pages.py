@@ -1,18 +1,23 @@
 """The overview, and the System page."""
 
+from typing import Any
+
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
+from litestar.response import Redirect
 
 from postroom_api.domain.notices import ADVICE
-from postroom_api.http.pages import Req, Who, page
+from postroom_api.http.pages import SEE_OTHER, Req, Who, page
 from postroom_api.http.system import SystemDesk
 
 At = NamedDependency[SystemDesk]
 
 
 @get("/", include_in_schema=False)
-async def overview_page(request: Req, who: Who, system: At) -> Response[str]:
+async def overview_page(request: Req, who: Who, system: At) -> Response[Any]:
     seen = await system.overview(who)
+    if seen.empty and who.administrator:
+        return Redirect("/setup", status_code=SEE_OTHER)
     return page(
         request,
         "overview.html",

@@ -11,6 +11,7 @@ from postroom_api.domain.mailbox_forms import FormError
 from postroom_api.http.office import Office
 from postroom_api.http.pages import SEE_OTHER, Of, Req, Who, page
 from postroom_api.http.problems import ProblemError
+from postroom_api.http.trial_mails import way_of
 from postroom_api.http.trials import Trials, probe_of
 
 At = NamedDependency[Trials]
@@ -51,9 +52,17 @@ async def try_changed(
 @get("/operations/{operation:str}", include_in_schema=False)
 async def operation_page(request: Req, who: Who, trials: At, operation: str) -> Response[str]:
     found = await trials.operation(who, operation)
+    if (way := way_of(found)) is not None:
+        return page(request, "test_mail.html", operation=found, way=way)
     return page(request, "operation.html", operation=found, probe=probe_of(found))
+
+
+@post("/mailboxes/{mailbox:str}/test-mail", include_in_schema=False)
+async def send_test_mail(who: Who, trials: At, mailbox: str) -> Redirect:
+    begun = await trials.mails.begin(who, mailbox)
+    return Redirect(f"/operations/{begun.id}", status_code=SEE_OTHER)
 
 
 def router() -> Router:
     """Return the pages."""
-    return Router("/", route_handlers=[try_new, try_changed, operation_page])
+    return Router("/", route_handlers=[try_new, try_changed, send_test_mail, operation_page])

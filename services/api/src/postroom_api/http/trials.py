@@ -11,12 +11,14 @@ from typing import Final
 import msgspec
 import structlog
 
+from postroom_api.domain import trial_mail
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.operations import Operation, as_of
 from postroom_api.domain.values import Principal
 from postroom_api.http.entries import require_administrator
 from postroom_api.http.office import Office
 from postroom_api.http.problems import ProblemError, not_found
+from postroom_api.http.trial_mails import TrialMails, way_of
 from postroom_api.live import LiveFeed, TooManyWatchersError
 from postroom_api.ports import PatientServices, ServiceProblemError
 from postroom_api.postgres.mailboxes import Mailboxes
@@ -30,6 +32,8 @@ from postroom_runtime.errors import UnavailableError
 PROBE_SECONDS: Final = 90.0
 BEAT_SECONDS: Final = 0.5
 LOOK_ON_SECONDS: Final = 300.0
+NUDGE_SECONDS: Final = 5.0
+"""Between looks at a mailbox that a test mail was delivered for."""
 KIND: Final = "mailbox.test"
 
 
@@ -45,6 +49,7 @@ class Trials:
         seal: FetcherSeal,
         live: LiveFeed,
         clock: Clock,
+        mails: TrialMails,
     ) -> None:
         self._services = services
         self._office = office
@@ -53,6 +58,7 @@ class Trials:
         self._seal = seal
         self._live = live
         self._clock = clock
+        self.mails = mails
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def test(
@@ -134,17 +140,30 @@ class Trials:
         found = await self._operations.one(who, operation)
         if found is None:
             raise not_found("operation")
+        if found.kind == trial_mail.KIND:
+            return await self.mails.now(who, found)
         return as_of(found, self._clock.now())
 
     async def look_on(self, who: Principal, operation: str) -> AsyncIterator[tuple[str, bytes]]:
         """Yield (event, JSON): `stage` as they are told, at last `end` with the operation."""
+        told = 0
+        nudge_at = self._clock.now()
         async for one in self._feed(who, operation):
             if isinstance(one, ProbeProgress):
                 yield "stage", msgspec.json.encode(one.stage)
-            found = await self.operation(who, operation) if one is None else None
-            if found is not None and found.state != "running":
+            if one is not None:
+                continue
+            found = await self.operation(who, operation)
+            way = way_of(found)
+            for stage in way.stages[told:] if way else ():
+                yield "stage", msgspec.json.encode(stage)
+                told += 1
+            if found.state != "running":
                 yield "end", msgspec.json.encode(found)
                 return
+            if self._clock.now() >= nudge_at:
+                nudge_at = self._clock.after(NUDGE_SECONDS)
+                await self.mails.nudge(who, found)
 
     async def look_on_mailbox(
         self, who: Principal, mailbox: str

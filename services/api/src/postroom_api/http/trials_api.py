@@ -55,6 +55,18 @@ async def try_mailbox(
     return await trials.test(who, settings, mailbox)
 
 
+@post(
+    "/mailboxes/{mailbox:str}/test-mail",
+    operation_id="sendTestMail",
+    summary="Send a mail to the mailbox and watch it arrive",
+    status_code=202,
+    **needs("mailboxes:write"),
+)
+async def send_test_mail(who: Who, trials: At, mailbox: str) -> Operation:
+    """Begin; the operation's result says how far it is, its events tell it live."""
+    return await trials.mails.begin(who, mailbox)
+
+
 @get(
     "/operations/{operation:str}",
     operation_id="getOperation",
@@ -90,5 +102,5 @@ async def watch_mailbox(who: Who, trials: At, office: Of, mailbox: str) -> Serve
 
 
 HANDLERS: list[Any] = [
-    try_settings, try_mailbox, get_operation, watch_operation, watch_mailbox,
+    try_settings, try_mailbox, send_test_mail, get_operation, watch_operation, watch_mailbox,
 ]  # fmt: skip

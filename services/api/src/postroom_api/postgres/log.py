@@ -42,13 +42,20 @@ class Log:
         self._access = access
 
     async def messages(
-        self, who: Principal, cursor: str | None, limit: int, *, deleted: bool = False
+        self,
+        who: Principal,
+        cursor: str | None,
+        limit: int,
+        *,
+        deleted: bool = False,
+        mailbox: str | None = None,
     ) -> PageOf[MessageRow]:
-        """Return a page of mail, newest first; of the deleted where asked for."""
+        """Return a page of mail, newest first; of the deleted, of one mailbox where asked for."""
         before, row = cursors.decode_time_and_id(cursor) if cursor else (None, "")
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
-                f"SELECT {_MESSAGE} FROM config.message WHERE account = $1"  # noqa: S608 - constant
+                f"SELECT {_MESSAGE} FROM config.message WHERE account = $1"  # noqa: S608 - constants
+                f"{' AND mailbox = $6' if mailbox else ''}"
                 " AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3))"
                 " AND (deleted_at IS NOT NULL) = $5"
                 " ORDER BY received_at DESC, id DESC LIMIT $4",
@@ -57,6 +64,7 @@ class Log:
                 row,
                 limit + 1,
                 deleted,
+                *((mailbox,) if mailbox else ()),
             )
         page = [MessageRow(**dict(one)) for one in rows[:limit]]
         more = len(rows) > limit

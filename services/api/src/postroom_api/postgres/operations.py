@@ -20,9 +20,18 @@ class Operations:
         self._access = access
 
     async def begin(
-        self, who: Principal, operation: str, kind: str, about: str, now: datetime
+        self,
+        who: Principal,
+        operation: str,
+        kind: str,
+        about: str,
+        now: datetime,
+        known: object = None,
     ) -> Operation:
-        """Note that something was begun; what is older than a day is forgotten."""
+        """Note that something was begun; what is older than a day is forgotten.
+
+        `known` stands as the result until there is one.
+        """
         async with self._access.principal(who) as connection:
             await connection.execute(
                 "DELETE FROM config.operation WHERE account = $1 AND created_at < $2",
@@ -30,14 +39,15 @@ class Operations:
                 now - KEPT,
             )
             await connection.execute(
-                "INSERT INTO config.operation (id, account, person, kind, about, state, created_at)"
-                " VALUES ($1, $2, $3, $4, $5, 'running', $6)",
+                "INSERT INTO config.operation (id, account, person, kind, about, state, created_at,"
+                " result) VALUES ($1, $2, $3, $4, $5, 'running', $6, $7::jsonb)",
                 operation,
                 who.account,
                 who.id,
                 kind,
                 about,
                 now,
+                msgspec.json.encode({} if known is None else known).decode(),
             )
             return _operation(await connection.fetchrow(f"{_SELECT} WHERE id = $1", operation))
 

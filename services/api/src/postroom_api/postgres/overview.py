@@ -39,6 +39,13 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     forums: int
     received: bool
     """Whether any mail has ever come in."""
+    begun: bool
+    """Whether the first steps were gone through, or passed over."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever set up here."""
+        return not (self.mailboxes or self.forums or self.rules or self.received or self.begun)
 
 
 class Overviews:
@@ -67,7 +74,8 @@ class Overviews:
                 "  AND reported_at > $2) AS failed_today,"
                 " (SELECT count(*) FROM config.rule) AS rules,"
                 " (SELECT count(*) FROM config.forum WHERE state = 'open') AS forums,"
-                " EXISTS (SELECT 1 FROM config.message WHERE account = $1) AS received",
+                " EXISTS (SELECT 1 FROM config.message WHERE account = $1) AS received,"
+                " EXISTS (SELECT 1 FROM config.setup WHERE account = $1) AS begun",
                 who.account,
                 now - timedelta(days=1),
             )
@@ -87,6 +95,14 @@ class Overviews:
             troubled=[TroubledMailbox(**dict(one)) for one in troubled],
             **dict(row),
         )
+
+    async def begin(self, who: Principal) -> None:
+        """Note that the first steps are not to be shown by themselves again."""
+        async with self._access.principal(who) as connection:
+            await connection.execute(
+                "INSERT INTO config.setup (account) VALUES ($1) ON CONFLICT DO NOTHING",
+                who.account,
+            )
 
     async def database_version(self) -> str:
         """Return the database server's version."""

@@ -23,7 +23,7 @@ NOTED: Final = (
 LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check")
 """Projections: they may be large, and are deleted piece by piece."""
 REST: Final = (
-    "notice", "operation", "idempotency", "forum", "connect_link", "mail_service",
+    "notice", "operation", "setup", "idempotency", "forum", "connect_link", "mail_service",
     "mailbox_summary", "mailbox_word", "recovery_code", "second_factor", "link", "token",
     "session", "person", "audit",
 )  # fmt: skip
