@@ -10,11 +10,11 @@ from typing import Final
 from support import browser
 
 VIEWS: Final = ("desk-light", "desk-dark", "phone-light", "phone-dark")
-ROWS: Final = 6
+ROWS: Final = 4
 """Pages on one sheet."""
 STYLE: Final = """
 body { margin: 16px; width: 1500px; font: 15px sans-serif; background: #777; color: #fff; }
-section { display: grid; grid-template-columns: 1fr 1fr 270px 270px; gap: 12px; margin-bottom: 28px; }
+section { display: grid; grid-template-columns: 1fr 1fr 250px 250px; gap: 12px; margin-bottom: 28px; }
 h2 { grid-column: 1 / -1; margin: 0; font-size: 17px; }
 div { max-height: 560px; overflow: hidden; background: #999; }
 img { display: block; width: 100%; }
