@@ -89,6 +89,31 @@ async def test_whole_lists_come_as_lines(running: System, api: Api) -> None:
     assert unknown.status_code in {400, 404, 422}
 
 
+async def test_every_update_can_be_bound_to_what_was_read(running: System, api: Api) -> None:
+    service = await api.post("/services", name="Ours", imap={"host": "imap.example.net"})
+    user = (await api.post("/users", email="anna@example.org", name="Anna", role="user"))["user"]
+    account = await api.post("/accounts", name="Second")
+    for where, change in (
+        (f"/services/{service['id']}", {"name": "Theirs"}),
+        (f"/users/{user['id']}", {"name": "Anna Berg"}),
+        (f"/accounts/{account['id']}", {"name": "Third"}),
+        ("/mailbox-policy", {"mailboxes_per_user": 3}),
+        ("/me", {"name": "Ada"}),
+    ):
+        path = f"/api/v1{where}"
+        read = (await api.client.get(path)).headers["etag"]
+        bound = {"If-Match": read}
+        first = await api.client.patch(path, json=change, headers=bound)
+        assert first.status_code == 200, (where, first.text)
+        late = await api.client.patch(path, json=change, headers=bound)
+        assert (late.status_code, late.json()["code"]) == (412, "stale"), where
+        assert (await api.client.get(path)).headers["etag"] == first.headers["etag"] != read
+        again = await api.client.patch(path, json=change, headers={"If-Match": "*"})
+        assert again.status_code == 200, where
+        # What changed nothing is the same version: others need not read again.
+        assert again.headers["etag"] == first.headers["etag"], where
+
+
 async def test_nobody_overwrites_what_they_have_not_read(running: System, api: Api) -> None:
     source = {"type": "smtp", "addresses": ["s@example.org"]}
     made = await api.post("/mailboxes", name="One", source=source)

@@ -217,7 +217,7 @@ async def test_a_generic_service_lets_one_type_the_server(desks, somebody) -> No
 async def test_nobody_has_more_mailboxes_than_the_account_allows(desks, somebody) -> None:
     anna = await somebody("anna")
     service = await permitted(desks)
-    assert await desks.catalogue.per_user(desks.admin) == 10
+    assert (await desks.catalogue.policy(desks.admin)).mailboxes_per_user == 10
     await desks.catalogue.set_per_user(desks.admin, 1)
     first = await desks.office.add_mailbox(anna, own(service.id))
     assert await refused(desks.office.add_mailbox(anna, own(service.id))) == (409, "limit", [])

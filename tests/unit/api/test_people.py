@@ -19,7 +19,7 @@ def principal(role: str = "administrator", id_: str = "usr_me") -> Principal:
 def user(role: str = "user", state: str = "active", id_: str = "usr_you") -> User:
     return User(
         id=id_, email="you@example.org", name="You", role=role, state=state, locale="",  # type: ignore[arg-type]
-        second_factor=False, created_at=NOW, last_seen_at=None,
+        second_factor=False, created_at=NOW, last_seen_at=None, version=1,
     )  # fmt: skip
 
 

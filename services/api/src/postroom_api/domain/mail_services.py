@@ -87,6 +87,8 @@ class MailService(msgspec.Struct, frozen=True, kw_only=True):
     """Restricted: until then its mailboxes go on."""
     mailboxes: int
     """How many are connected through it, of those you may see."""
+    version: int
+    """Grows with each change; what `ETag` says."""
 
     @property
     def choosable(self) -> bool:

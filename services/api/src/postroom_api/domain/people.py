@@ -26,6 +26,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     second_factor: bool
     created_at: datetime
     last_seen_at: datetime | None
+    version: int
+    """Grows with each change; what `ETag` says."""
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,14 @@ from postroom_runtime.clock import Clock
 LIVE_SECONDS = 3.0
 
 
+class MailboxPolicy(msgspec.Struct, frozen=True):
+    """What users may connect."""
+
+    mailboxes_per_user: int
+    version: int
+    """Grows with each change of the account; what `ETag` says."""
+
+
 class Catalogue:
     """The services of an account, and what their changes do to mailboxes."""
 
@@ -63,12 +71,17 @@ class Catalogue:
         await self._services.add(who, made, settings, sealed)
         return await self.service(who, made)
 
-    async def change(self, who: Principal, service: str, settings: ServiceSettings) -> MailService:
-        """Write a service as it shall be; its mailboxes learn of it by `push` alone."""
+    async def change(
+        self, who: Principal, service: str, settings: ServiceSettings, version: int | None = None
+    ) -> MailService:
+        """Write a service as it shall be; its mailboxes learn of it by `push` alone.
+
+        StaleError when `version` is given and it has another by now.
+        """
         require_administrator(who)
         settings = self._checked(settings, await self.service(who, service))
         sealed = self._seal.seal_client(service, settings.oauth)
-        if not await self._services.change(who, service, settings, sealed):
+        if not await self._services.change(who, service, settings, sealed, version):
             raise not_found("e-mail service")
         return await self.service(who, service)
 
@@ -146,13 +159,13 @@ class Catalogue:
             raise ProblemError(409, "conflict", "Its mailboxes have servers of their own.")
         return found
 
-    async def per_user(self, who: Principal) -> int:
-        """Return how many mailboxes each user may have."""
-        return await self._services.per_user(who)
+    async def policy(self, who: Principal) -> MailboxPolicy:
+        """Return what users may connect."""
+        return MailboxPolicy(*await self._services.policy(who))
 
-    async def set_per_user(self, who: Principal, count: int) -> None:
-        """Change how many mailboxes each user may have."""
+    async def set_per_user(self, who: Principal, count: int, version: int | None = None) -> None:
+        """Change how many mailboxes each user may have; StaleError as with `change`."""
         require_administrator(who)
         if not 0 <= count <= 10_000:  # noqa: PLR2004 - more is no limit
             raise invalid("mailboxes_per_user", "range", "A number from 0 to 10000.")
-        await self._services.set_per_user(who, count)
+        await self._services.set_per_user(who, count, version)

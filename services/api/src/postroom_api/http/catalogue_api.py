@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 
 from postroom_api.domain.mail_services import Impact, MailService, ServiceSettings
 from postroom_api.domain.values import PageOf, Principal
-from postroom_api.http.catalogue import Catalogue
+from postroom_api.http.catalogue import Catalogue, MailboxPolicy
 from postroom_api.http.entries import merge, settings_from
 from postroom_api.http.scoped import needs
+from postroom_api.http.versions import IfMatch, expect, insisting, tagged
 
 Who = NamedDependency[Principal]
 Shelf = NamedDependency[Catalogue]
@@ -29,8 +30,8 @@ class Restriction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grace_until: datetime | None = None
 
 
-class MailboxPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What users may connect."""
+class MailboxPolicyPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What users may connect, as it shall be."""
 
     mailboxes_per_user: Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
@@ -61,8 +62,8 @@ async def create_service(who: Who, catalogue: Shelf, data: ServiceSettings) -> M
     summary="One e-mail service",
     **needs("mailboxes:read"),
 )
-async def get_service(who: Who, catalogue: Shelf, service: str) -> MailService:
-    return await catalogue.service(who, service)
+async def get_service(who: Who, catalogue: Shelf, service: str) -> Response[MailService]:
+    return tagged(await catalogue.service(who, service))
 
 
 @patch(
@@ -72,12 +73,17 @@ async def get_service(who: Who, catalogue: Shelf, service: str) -> MailService:
     **needs("mailboxes:write"),
 )
 async def change_service(
-    who: Who, catalogue: Shelf, service: str, data: dict[str, Any]
-) -> MailService:
+    who: Who, catalogue: Shelf, service: str, data: dict[str, Any], if_match: IfMatch = None
+) -> Response[MailService]:
     """Merge the patch (RFC 7396) into what is there; the secret is left alone unless given."""
-    found = await catalogue.service(who, service)
-    settings = settings_from("service", merge(editable(found), data), ServiceSettings)
-    return await catalogue.change(who, service, settings)
+
+    async def once() -> MailService:
+        found = await catalogue.service(who, service)
+        expect(found.version, if_match)
+        settings = settings_from("service", merge(editable(found), data), ServiceSettings)
+        return await catalogue.change(who, service, settings, found.version)
+
+    return tagged(await insisting(once, if_match))
 
 
 @delete(
@@ -164,8 +170,8 @@ async def push_service(who: Who, catalogue: Shelf, service: str) -> Impact:
     summary="What users may connect",
     **needs("mailboxes:read"),
 )
-async def get_policy(who: Who, catalogue: Shelf) -> MailboxPolicy:
-    return MailboxPolicy(await catalogue.per_user(who))
+async def get_policy(who: Who, catalogue: Shelf) -> Response[MailboxPolicy]:
+    return tagged(await catalogue.policy(who))
 
 
 @patch(
@@ -174,9 +180,16 @@ async def get_policy(who: Who, catalogue: Shelf) -> MailboxPolicy:
     summary="Change what they may",
     **needs("mailboxes:write"),
 )
-async def change_policy(who: Who, catalogue: Shelf, data: MailboxPolicy) -> MailboxPolicy:
-    await catalogue.set_per_user(who, data.mailboxes_per_user)
-    return data
+async def change_policy(
+    who: Who, catalogue: Shelf, data: MailboxPolicyPatch, if_match: IfMatch = None
+) -> Response[MailboxPolicy]:
+    async def once() -> MailboxPolicy:
+        found = await catalogue.policy(who)
+        expect(found.version, if_match)
+        await catalogue.set_per_user(who, data.mailboxes_per_user, found.version)
+        return await catalogue.policy(who)
+
+    return tagged(await insisting(once, if_match))
 
 
 def editable(service: MailService) -> dict[str, Any]:

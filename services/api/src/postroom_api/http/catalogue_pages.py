@@ -31,7 +31,7 @@ def _form(
 async def services_page(request: Req, who: Who, catalogue: Shelf) -> Response[str]:
     require_administrator(who)
     found = await catalogue.services(who)
-    per_user = await catalogue.per_user(who)
+    per_user = (await catalogue.policy(who)).mailboxes_per_user
     return page(request, "services.html", services=found, per_user=per_user)
 
 

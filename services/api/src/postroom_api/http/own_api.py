@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import delete, get, patch, post, put
+from litestar import Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 
 from postroom_api.domain.values import PageOf, Principal
 from postroom_api.http.own_desk import Me, NewToken, OwnDesk
 from postroom_api.http.scoped import needs, needs_any_token
 from postroom_api.http.second_factors import Enrolment
+from postroom_api.http.versions import IfMatch, expect, insisting, tagged
 from postroom_api.postgres.own import SessionRow
 from postroom_api.postgres.tokens import TokenRow
 
@@ -61,13 +62,20 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 @get("/me", operation_id="getMe", summary="Who asks", **needs_any_token())
-async def get_me(who: Who, own: At) -> Me:
-    return await own.me(who)
+async def get_me(who: Who, own: At) -> Response[Me]:
+    return tagged(await own.me(who))
 
 
 @patch("/me", operation_id="changeMe", summary="Change name and language", **needs("admin"))
-async def change_me(who: Who, own: At, data: ProfilePatch) -> Me:
-    return await own.change_profile(who, data.name, data.locale)
+async def change_me(
+    who: Who, own: At, data: ProfilePatch, if_match: IfMatch = None
+) -> Response[Me]:
+    async def once() -> Me:
+        found = await own.me(who)
+        expect(found.version, if_match)
+        return await own.change_profile(who, data.name, data.locale, found.version)
+
+    return tagged(await insisting(once, if_match))
 
 
 @put(

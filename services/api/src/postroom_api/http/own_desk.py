@@ -36,6 +36,8 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     """Of the token they ask with; null = they are here themselves."""
     second_factor: bool
     recovery_codes_left: int
+    version: int
+    """Grows with each change of the profile; what `ETag` says."""
 
 
 class NewToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,18 +64,23 @@ class OwnDesk:
             id=who.id, email=who.email, name=who.name, role=who.role, locale=who.locale,
             account=who.account, home=who.belongs_to,
             scopes=None if who.scopes is None else list(who.scopes),
-            second_factor=on, recovery_codes_left=left,
+            second_factor=on, recovery_codes_left=left, version=await self._own.version(who),
         )  # fmt: skip
 
-    async def change_profile(self, who: Principal, name: str | None, locale: str | None) -> Me:
-        """Write name and language; None = as it is."""
+    async def change_profile(
+        self, who: Principal, name: str | None, locale: str | None, version: int | None = None
+    ) -> Me:
+        """Write name and language; None = as it is.
+
+        StaleError when `version` is given and the profile has another by now.
+        """
         name = who.name if name is None else one_line(name).strip()
         if not name:
             raise invalid("name", "empty", "You need a name: it stands under what you write.")
         locale = who.locale if locale is None else locale.strip()
         if locale and not locale.replace("-", "").replace("_", "").isalnum():
             raise invalid("locale", "bad_locale", "A language looks like “en” or “pt-BR”.")
-        await self._own.set_profile(who, name, locale)
+        await self._own.set_profile(who, name, locale, version)
         return await self.me(msgspec.structs.replace(who, name=name, locale=locale))
 
     async def change_password(self, who: Principal, current: str, password: str) -> None:

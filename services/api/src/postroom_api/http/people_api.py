@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import Parameter
 
@@ -11,6 +11,7 @@ from postroom_api.domain.people import User, UserChange
 from postroom_api.domain.values import PageOf, Principal, Role
 from postroom_api.http.scoped import needs
 from postroom_api.http.staff import NewLink, Staff
+from postroom_api.http.versions import IfMatch, expect, insisting, tagged
 from postroom_api.postgres.accounts import Account
 from postroom_api.postgres.audit import AuditEntry, AuditFilter
 from postroom_api.postgres.tokens import OwnedToken
@@ -76,8 +77,8 @@ async def invite_user(who: Who, staff: At, data: NewUser) -> NewLink:
 
 
 @get("/users/{user:str}", operation_id="getUser", summary="One user", **needs("users:read"))
-async def get_user(who: Who, staff: At, user: str) -> User:
-    return await staff.user(who, user)
+async def get_user(who: Who, staff: At, user: str) -> Response[User]:
+    return tagged(await staff.user(who, user))
 
 
 @patch(
@@ -86,8 +87,16 @@ async def get_user(who: Who, staff: At, user: str) -> User:
     summary="Change, deactivate or reactivate a user",
     **needs("users:write"),
 )
-async def change_user(who: Who, staff: At, user: str, data: UserPatch) -> User:
-    return await staff.change_user(who, user, UserChange(**msgspec.structs.asdict(data)))
+async def change_user(
+    who: Who, staff: At, user: str, data: UserPatch, if_match: IfMatch = None
+) -> Response[User]:
+    async def once() -> User:
+        found = await staff.user(who, user)
+        expect(found.version, if_match)
+        change = UserChange(**msgspec.structs.asdict(data))
+        return await staff.change_user(who, user, change, found.version)
+
+    return tagged(await insisting(once, if_match))
 
 
 @post(
@@ -167,8 +176,20 @@ async def create_account(who: Who, staff: At, data: AccountName) -> Account:
     summary="Give an account another name",
     **needs("admin"),
 )
-async def rename_account(who: Who, staff: At, account: str, data: AccountName) -> Account:
-    return await staff.rename_account(who, account, data.name)
+async def rename_account(
+    who: Who, staff: At, account: str, data: AccountName, if_match: IfMatch = None
+) -> Response[Account]:
+    async def once() -> Account:
+        found = await staff.account(who, account)
+        expect(found.version, if_match)
+        return await staff.rename_account(who, account, data.name, found.version)
+
+    return tagged(await insisting(once, if_match))
+
+
+@get("/accounts/{account:str}", operation_id="getAccount", summary="One account", **needs("admin"))
+async def get_account(who: Who, staff: At, account: str) -> Response[Account]:
+    return tagged(await staff.account(who, account))
 
 
 @post(
@@ -210,6 +231,7 @@ async def list_audit(
 
 HANDLERS: list[Any] = [
     list_users, invite_user, get_user, change_user, make_link, reset_second_factor, list_orphans,
-    hand_over, list_all_tokens, revoke_any_token, list_accounts, create_account, rename_account,
+    hand_over, list_all_tokens, revoke_any_token, list_accounts, create_account, get_account,
+    rename_account,
     enter_account, remove_account, list_audit,
 ]  # fmt: skip

@@ -127,14 +127,19 @@ class Staff:
     def _link(self, secret: str) -> str:
         return f"{self._base_url}/welcome/{secret}"
 
-    async def change_user(self, who: Principal, user: str, change: UserChange) -> User:
-        """Change somebody's name, role or state."""
+    async def change_user(
+        self, who: Principal, user: str, change: UserChange, version: int | None = None
+    ) -> User:
+        """Change somebody's name, role or state.
+
+        StaleError when `version` is given and they have another by now.
+        """
         require_administrator(who)
         if change.name is not None:
             change = msgspec.structs.replace(change, name=one_line(change.name).strip())
             if not change.name:
                 raise invalid("name", "empty", "A user needs a name.")
-        changed = _found(await self._users.change(who, user, change))
+        changed = _found(await self._users.change(who, user, change, version))
         await self._publisher.settled(LIVE_SECONDS)
         return changed
 
@@ -190,10 +195,12 @@ class Staff:
         await self._accounts.create(who, made, _account_name(name))
         return await self.account(who, made)
 
-    async def rename_account(self, who: Principal, account: str, name: str) -> Account:
-        """Give an account another name."""
+    async def rename_account(
+        self, who: Principal, account: str, name: str, version: int | None = None
+    ) -> Account:
+        """Give an account another name; StaleError as with `change_user`."""
         require_all_accounts(who)
-        if not await self._accounts.rename(who, account, _account_name(name)):
+        if not await self._accounts.rename(who, account, _account_name(name), version):
             raise not_found("account")
         return await self.account(who, account)
 

@@ -6,10 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from postroom_api.domain.values import Principal
+from postroom_api.ports import StaleError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 
-_COLUMNS: Final = "id, name, is_default, created_at"
+_COLUMNS: Final = "id, name, is_default, created_at, version"
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     is_default: bool
     created_at: datetime
+    version: int
+    """Grows with each change; what `ETag` says."""
 
 
 class Accounts:
@@ -53,15 +56,24 @@ class Accounts:
             )
             await record(connection, who, "account.created", account, name=name)
 
-    async def rename(self, who: Principal, account: str, name: str) -> bool:
-        """Give an account another name; False when there is none."""
+    async def rename(
+        self, who: Principal, account: str, name: str, version: int | None = None
+    ) -> bool:
+        """Give an account another name; False when there is none.
+
+        StaleError when it has no longer this version.
+        """
         async with self._access.home(who) as connection:
-            before = await connection.fetchval(
-                "SELECT name FROM config.account WHERE id = $1 AND removed_at IS NULL FOR UPDATE",
+            row = await connection.fetchrow(
+                "SELECT name, version FROM config.account WHERE id = $1 AND removed_at IS NULL"
+                " FOR UPDATE",
                 account,
             )
-            if before is None:
+            if row is None:
                 return False
+            if version is not None and row["version"] != version:
+                raise StaleError
+            before = row["name"]
             await connection.execute(
                 "UPDATE config.account SET name = $2 WHERE id = $1", account, name
             )

@@ -10,6 +10,7 @@ from postroom_api.domain.mail_services import MailService, OAuthView, ServiceSer
 from postroom_api.domain.mailbox_settings import PasswordState
 from postroom_api.domain.presets import PRESETS
 from postroom_api.domain.values import Principal
+from postroom_api.ports import StaleError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_contract.ids import derived_id
@@ -75,10 +76,25 @@ class MailServices:
             await record(connection, who, "service.created", service, name=settings.name)
 
     async def change(
-        self, who: Principal, service: str, settings: ServiceSettings, sealed: str | None
+        self,
+        who: Principal,
+        service: str,
+        settings: ServiceSettings,
+        sealed: str | None,
+        version: int | None,
     ) -> bool:
-        """Write a service; False when there is none. Its mailboxes stay as they are."""
+        """Write a service; False when there is none. Its mailboxes stay as they are.
+
+        StaleError when it has no longer this version.
+        """
         async with self._access.principal(who) as connection:
+            before = await connection.fetchval(
+                "SELECT version FROM config.mail_service WHERE id = $1 AND deleted_at IS NULL"
+                " FOR UPDATE",
+                service,
+            )
+            if before is not None and version not in {None, before}:
+                raise StaleError
             if not await _write(connection, service, settings, sealed):
                 return False
             imap = settings.imap
@@ -129,23 +145,30 @@ class MailServices:
             await record(connection, who, "service.deleted", service, name=row["name"])
         return 0
 
-    async def per_user(self, who: Principal) -> int:
-        """Return how many mailboxes each user may have."""
+    async def policy(self, who: Principal) -> tuple[int, int]:
+        """Return how many mailboxes each user may have, and the version of that."""
         async with self._access.principal(who) as connection:
-            return int(
-                await connection.fetchval(
-                    "SELECT mailboxes_per_user FROM config.account WHERE id = $1", who.account
-                )
+            row = await connection.fetchrow(
+                "SELECT mailboxes_per_user, version FROM config.account WHERE id = $1", who.account
             )
+        assert row is not None, "who asks has an account"
+        return row["mailboxes_per_user"], row["version"]
 
-    async def set_per_user(self, who: Principal, count: int) -> None:
-        """Change how many mailboxes each user may have; those there are stay."""
+    async def set_per_user(self, who: Principal, count: int, version: int | None) -> None:
+        """Change how many mailboxes each user may have; those there are stay.
+
+        StaleError when the account has no longer this version.
+        """
         async with self._access.principal(who) as connection:
-            await connection.execute(
-                "UPDATE config.account SET mailboxes_per_user = $2 WHERE id = $1",
+            status = await connection.execute(
+                "UPDATE config.account SET mailboxes_per_user = $2 WHERE id = $1"
+                " AND ($3::bigint IS NULL OR version = $3)",
                 who.account,
                 count,
+                version,
             )
+            if status != "UPDATE 1":
+                raise StaleError
             await record(connection, who, "account.changed", who.account, mailboxes_per_user=count)
 
 
@@ -212,4 +235,5 @@ def _service(row: Any) -> MailService:
         permitted=row["permitted"],
         grace_until=row["grace_until"],
         mailboxes=row["mailboxes"],
+        version=row["version"],
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from postroom_api.domain.values import Principal
+from postroom_api.ports import StaleError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 
@@ -30,15 +31,28 @@ class Own:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def set_profile(self, who: Principal, name: str, locale: str) -> None:
-        """Write name and language."""
+    async def version(self, who: Principal) -> int:
+        """Return the version of the profile."""
         async with self._access.home(who) as connection:
-            await connection.execute(
-                "UPDATE config.person SET name = $2, locale = $3 WHERE id = $1",
+            return int(
+                await connection.fetchval("SELECT version FROM config.person WHERE id = $1", who.id)
+            )
+
+    async def set_profile(
+        self, who: Principal, name: str, locale: str, version: int | None = None
+    ) -> None:
+        """Write name and language; StaleError when the profile has no longer this version."""
+        async with self._access.home(who) as connection:
+            status = await connection.execute(
+                "UPDATE config.person SET name = $2, locale = $3 WHERE id = $1"
+                " AND ($4::bigint IS NULL OR version = $4)",
                 who.id,
                 name,
                 locale,
+                version,
             )
+            if status != "UPDATE 1":
+                raise StaleError
             await record(connection, who, "profile.changed", who.id, name=name, locale=locale)
 
     async def password_hash(self, who: Principal) -> str:

@@ -15,7 +15,7 @@ from postroom_api.domain.people import (
     refuse_role,
 )
 from postroom_api.domain.values import PageOf, Principal, Role
-from postroom_api.ports import TakenError
+from postroom_api.ports import StaleError, TakenError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import note
@@ -23,6 +23,7 @@ from postroom_runtime.postgres import Connection
 
 _SELECT: Final = (
     "SELECT p.id, p.email, p.name, p.role, p.state, p.locale, p.created_at, p.last_seen_at,"
+    " p.version,"
     " EXISTS (SELECT 1 FROM config.second_factor f WHERE f.person = p.id"
     " AND f.confirmed_at IS NOT NULL) AS second_factor FROM config.person p"
 )
@@ -126,8 +127,13 @@ class Users:
             await record(connection, who, f"user.{kind}_link_made", user)
         return whom
 
-    async def change(self, who: Principal, user: str, change: UserChange) -> Refusal | User | None:
-        """Change somebody as `domain.people` allows; None = there is no such person."""
+    async def change(
+        self, who: Principal, user: str, change: UserChange, version: int | None = None
+    ) -> Refusal | User | None:
+        """Change somebody as `domain.people` allows; None = there is no such person.
+
+        StaleError when they have no longer this version.
+        """
         async with self._access.principal(who) as connection:
             # Every administrator's row is locked: two cannot remove each other at once.
             others = await connection.fetch(
@@ -139,6 +145,8 @@ class Users:
             whom = await _find(connection, user)
             if whom is None:
                 return None
+            if version not in {None, whom.version}:
+                raise StaleError
             refusal = refuse_change(
                 who, whom, change,
                 other_administrators=len({row["id"] for row in others} - {user}),
