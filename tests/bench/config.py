@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 
+from bench import live_configuration
 from postroom_api.domain.grids import GridQuery
 from postroom_api.domain.values import Principal
 from postroom_api.postgres.access import Access
@@ -110,6 +111,7 @@ async def _measure(postgres: Postgres, directory: Path) -> None:
 
 def main() -> None:
     """Fill and measure."""
+    live_configuration.main()
     with tempfile.TemporaryDirectory(prefix="postroom-bench-") as name:
         directory = Path(name)
         postgres = Postgres(directory)

@@ -283,13 +283,13 @@ async def test_the_saga_notes_what_the_services_need(
             rows = await connection.fetch(
                 "SELECT DISTINCT key FROM config.outbox ORDER BY key DESC"
             )
-        for row in rows:
-            for key, document in await worker.documents(row["key"]):
+        for found in await worker.documents([row["key"] for row in rows]):
+            for key, document in found:
                 keys.append(key.partition(".")[0])
                 assert document.version > 0
                 assert not document.deleted
         assert keys == ["rule", "ruleset", "mailbox", "domain", "address"]
-        ((_, gone),) = await worker.documents("address nobody@example.org")
+        (((_, gone),),) = await worker.documents(["address nobody@example.org"])
         assert gone.deleted
         assert gone.version > document.version
     finally:

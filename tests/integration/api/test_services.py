@@ -291,6 +291,36 @@ async def test_an_undone_restriction_leaves_who_was_deactivated_meanwhile(desks,
     assert found == {hers.id: (False, ""), his.id: (True, "")}
 
 
+async def test_a_push_reaches_every_one_of_many_mailboxes_and_says_so(desks, somebody) -> None:
+    anna, admin = await somebody("anna"), desks.admin
+    service = await permitted(desks)
+    await desks.office.add_mailbox(anna, own(service.id))
+    async with desks.worker.database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO config.mailbox (id, account, name, kind, source, owner, host, port, tls,"
+            " sealed_password, service) SELECT 'mbx_' || n, account, n::text, kind, source, owner,"
+            " CASE WHEN n % 4 = 0 THEN 'new.example.org' ELSE host END, port, tls,"
+            " sealed_password, service FROM config.mailbox, generate_series(1, 1300) n"
+        )
+    changed = msgspec.structs.replace(OURS, imap=ServiceServer(host="new.example.org"))
+    await desks.catalogue.change(admin, service.id, changed)
+    await noted(desks)
+    impact = await desks.catalogue.push(admin, service.id)
+    assert (impact.count, len(impact.mailboxes)) == (976, 200)
+    assert len(await noted(desks)) == 976
+    assert (await desks.catalogue.preview_push(admin, service.id)).count == 0
+    async with desks.worker.database.transaction() as connection:
+        rows = await connection.fetch(
+            "SELECT host, sealed_password <> '' AS kept, count(*) AS n FROM config.mailbox"
+            " GROUP BY 1, 2 ORDER BY 2"
+        )
+    assert [tuple(row) for row in rows] == [
+        ("new.example.org", False, 976), ("new.example.org", True, 325),
+    ]  # fmt: skip
+    actions = await audited(desks)
+    assert (actions.count("mailbox.changed"), actions.count("service.pushed")) == (976, 1)
+
+
 async def test_a_push_takes_no_password_to_another_place(desks, somebody) -> None:
     anna, admin = await somebody("anna"), desks.admin
     service = await permitted(desks)
@@ -319,7 +349,7 @@ async def test_a_push_takes_no_password_to_another_place(desks, somebody) -> Non
             continue
         assert await sealed(desks, box.id) == ""
         assert (found.state, found.source.password.set) == ("sign_in_again", False)
-        ((_, document),) = await desks.worker.documents(f"mailbox {box.id}")
+        (((_, document),),) = await desks.worker.documents([f"mailbox {box.id}"])
         assert document.active is False, "nothing is tried with a password that is not there"
         settings = msgspec.convert(editable_mailbox(found), type=MailboxSettings)
         secret = msgspec.structs.replace(settings.source, password="again")

@@ -1,14 +1,15 @@
 """The outbox by key: a transaction notes "X changed", the relay publishes X as it is now.
 
 Laws: a key is deleted only after what it led to was acked by the broker, and only the row that was
-read (a change in between leaves a newer row). One relay at a time per table, by advisory lock;
-should two run after all, the published ids and versions make it harmless.
+read (a change in between leaves a newer row). What one key leads to is published in its order, what
+several lead to side by side. One relay at a time per table, by advisory lock; should two run after
+all, the published ids and versions make it harmless.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -20,12 +21,15 @@ from postroom_runtime.postgres import Database
 BATCH: Final = 50
 BATCH_SECONDS: Final = 15.0
 LOOK_SECONDS: Final = 1.0
+PROBE_SECONDS: Final = 0.1
+"""Between looks at what another relay of the table does."""
 
-Read = Callable[[str], Awaitable[Sequence[Publication]]]
+Read = Callable[[Sequence[str]], Awaitable[Sequence[Sequence[Publication]]]]
+"""Keys → for each of them what is to be published, in order."""
 
 
 class Relay:
-    """Works off `table` (columns `id bigint`, `key text`); `read` turns a key into publications.
+    """Works off `table` (columns `id bigint`, `key text`); `read` turns keys into publications.
 
     `batch`: rows of one transaction of at most 15 s; few where one key is many publications.
     """
@@ -39,24 +43,35 @@ class Relay:
         self._read = read
         self._batch = batch
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._stepped = asyncio.Event()
         self._log = structlog.get_logger().bind(outbox=table)
         self.trouble: str | None = None
 
     def wake(self) -> None:
         """Look now: something was committed."""
-        self._idle.clear()
         self._wake.set()
 
     async def settled(self, seconds: float) -> bool:
-        """Wait until what was committed before is published; False when it takes longer."""
-        self.wake()
+        """Wait until what was committed before is published; False when it takes longer.
+
+        By whichever relay of the table, and whatever is noted meanwhile.
+        """
         try:
             async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        except TimeoutError:
+                last = await self._ask(f"SELECT max(id) FROM {self._table}")  # noqa: S608 - our own constant
+                while await self._ask(f"SELECT min(id) <= $1 FROM {self._table}", last):  # noqa: S608 - our own constant
+                    self._stepped.clear()
+                    self.wake()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(PROBE_SECONDS):
+                            await self._stepped.wait()
+        except (TimeoutError, UnavailableError):
             return False
         return True
+
+    async def _ask(self, query: str, *arguments: object) -> Any:
+        async with self._database.transaction() as connection:
+            return await connection.fetchval(query, *arguments)
 
     async def run(self) -> None:
         """Relay for ever."""
@@ -64,10 +79,9 @@ class Relay:
             self._wake.clear()
             try:
                 while await self._step():
-                    pass
+                    self._stepped.set()
                 self.trouble = None
-                if not self._wake.is_set():
-                    self._idle.set()
+                self._stepped.set()
             except UnavailableError as error:
                 self.trouble = str(error)
             with contextlib.suppress(TimeoutError):
@@ -87,11 +101,18 @@ class Relay:
                 self._batch,
             )
             # Several rows of one key are one publication: the state is read after all of them.
-            for key in dict.fromkeys(row["key"] for row in rows):
-                for publication in await self._read(key):
-                    await self._bus.publish(publication)
+            found = await self._read(list(dict.fromkeys(row["key"] for row in rows)))
+            # Each is waited for, so that nothing is published behind the back of a next attempt.
+            ends = await asyncio.gather(*map(self._publish, found), return_exceptions=True)
+            for end in ends:
+                if end is not None:
+                    raise end
             await connection.execute(
                 f"DELETE FROM {self._table} WHERE id = ANY($1)",  # noqa: S608 - our own constant
                 [row["id"] for row in rows],
             )
         return len(rows) == self._batch
+
+    async def _publish(self, publications: Sequence[Publication]) -> None:
+        for one in publications:
+            await self._bus.publish(one)

@@ -19,6 +19,8 @@ from postroom_runtime.messages import Publication
 from postroom_runtime.outbox import Relay
 
 EPOCH_LOOK_SECONDS = 5.0
+AT_ONCE = 250
+"""Changes of one transaction: a push to thousands of mailboxes must not hold others up."""
 
 
 class ConfigurationRelay:
@@ -28,7 +30,7 @@ class ConfigurationRelay:
         self._worker = worker
         self._bus = bus
         self._clock = clock
-        self._relay = Relay(worker.database, bus, "config.outbox", self._read)
+        self._relay = Relay(worker.database, bus, "config.outbox", self._read, batch=AT_ONCE)
         self.settled = self._relay.settled
 
     @property
@@ -42,10 +44,10 @@ class ConfigurationRelay:
             group.create_task(self._relay.run())
             group.create_task(self._keep_epoch())
 
-    async def _read(self, key: str) -> Sequence[Publication]:
+    async def _read(self, keys: Sequence[str]) -> list[list[Publication]]:
         return [
-            Publication(subjects.config(bucket_key), encode(document), None)
-            for bucket_key, document in await self._worker.documents(key)
+            [Publication(subjects.config(key), encode(document), None) for key, document in found]
+            for found in await self._worker.documents(keys)
         ]
 
     async def _keep_epoch(self) -> None:

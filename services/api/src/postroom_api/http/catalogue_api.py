@@ -158,7 +158,7 @@ async def preview_push(who: Who, catalogue: Shelf, service: str) -> Impact:
     operation_id="pushService",
     summary="Give its server to its mailboxes; passwords do not move with it",
     status_code=200,
-    **needs("mailboxes:write"),
+    **needs("mailboxes:write", feed=True),
 )
 async def push_service(who: Who, catalogue: Shelf, service: str) -> Impact:
     return await catalogue.push(who, service)

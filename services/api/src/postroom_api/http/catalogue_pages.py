@@ -15,6 +15,7 @@ from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.entries import require_administrator
 from postroom_api.http.pages import SEE_OTHER, Req, Who, page
 from postroom_api.http.problems import ProblemError, invalid
+from postroom_api.http.scoped import FEED
 
 UNPROCESSABLE = 422
 Shelf = NamedDependency[Catalogue]
@@ -108,7 +109,7 @@ async def push_page(request: Req, who: Who, catalogue: Shelf, service: str) -> R
     return page(request, "service_push.html", service=found, impact=impact)
 
 
-@post("/services/{service:str}/push", include_in_schema=False)
+@post("/services/{service:str}/push", include_in_schema=False, opt={FEED: True})
 async def push(who: Who, catalogue: Shelf, service: str) -> Redirect:
     await catalogue.push(who, service)
     return Redirect("/services", status_code=SEE_OTHER)

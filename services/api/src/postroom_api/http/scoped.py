@@ -21,7 +21,7 @@ FEED = "feed"
 def needs(scope: Scope, *, feed: bool = False) -> dict[str, Any]:
     """Return what a route's decorator takes to need a scope, and to say so in its description.
 
-    `feed`: its answer is not bound by the deadline of requests.
+    `feed`: its answer is not bound by the deadline of requests; each of its steps has its own.
     """
     return {"opt": {KEY: scope, FEED: feed}, "security": [{"bearer": [scope]}]}
 

@@ -1,5 +1,6 @@
 """Who changed what."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,22 @@ async def record(
         action,
         about,
         msgspec.json.encode(detail).decode(),
+    )
+
+
+async def record_all(
+    connection: Connection, who: Principal, action: str, details: Mapping[str, object]
+) -> None:
+    """Note the same of many at once: id → detail."""
+    await connection.execute(
+        "INSERT INTO config.audit (account, person, name, action, about, detail)"
+        " SELECT config.my_account(), $1, $2, $3, about, detail::jsonb"
+        " FROM unnest($4::text[], $5::text[]) AS t (about, detail)",
+        who.id,
+        who.name,
+        action,
+        list(details),
+        [msgspec.json.encode(one).decode() for one in details.values()],
     )
 
 

@@ -11,8 +11,8 @@ from postroom_runtime.postgres import Connection
 
 async def note(connection: Connection, *keys: str) -> None:
     """Note that these things changed; the relay publishes them after the commit."""
-    await connection.executemany(
-        "INSERT INTO config.outbox (key) VALUES ($1)", [(key,) for key in keys]
+    await connection.execute(
+        "INSERT INTO config.outbox (key) SELECT * FROM unnest($1::text[])", list(keys)
     )
 
 

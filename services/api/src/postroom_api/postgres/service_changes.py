@@ -18,18 +18,20 @@ from postroom_api.domain.mail_services import (
 )
 from postroom_api.domain.values import Principal
 from postroom_api.postgres.access import Access
-from postroom_api.postgres.audit import record
+from postroom_api.postgres.audit import record, record_all
 from postroom_api.postgres.configuration import note
 from postroom_api.postgres.mailbox_rows import DEACTIVATED
 from postroom_runtime.postgres import Connection
 
 NAMED: Final = 200
-_AFFECTED: Final = (
+PUSHED_AT_ONCE: Final = 500
+_COLUMNS: Final = (
     "SELECT m.id, m.name, m.login, m.owner, p.name AS owner_name, p.email AS owner_email,"
     " m.active, m.host, m.port, m.tls, m.verify, m.ca"
     " FROM config.mailbox m LEFT JOIN config.person p ON p.id = m.owner WHERE m.service = $1"
-    " ORDER BY m.name, m.id"
 )
+_AFFECTED: Final = f"{_COLUMNS} ORDER BY m.name, m.id"
+_LOCKED: Final = f"{_COLUMNS} AND m.id = ANY($2) ORDER BY m.id FOR UPDATE OF m"
 _PAUSE: Final = (
     "UPDATE config.mailbox SET active = false, paused_for = 'restriction',"
     " version = nextval('config.version') WHERE service = $1 AND active RETURNING id"
@@ -43,9 +45,9 @@ _RESUME: Final = (
 """Those of owners who were deactivated meanwhile stay paused, but not for the restriction."""
 _PUSH: Final = (
     "UPDATE config.mailbox SET host = $2, port = $3, tls = $4, verify = $5, ca = $6,"
-    " sealed_password = CASE WHEN $7 THEN '' ELSE sealed_password END,"
-    " password_set_at = CASE WHEN $7 THEN NULL ELSE password_set_at END,"
-    " version = nextval('config.version') WHERE id = $1"
+    " sealed_password = CASE WHEN id = ANY($7) THEN '' ELSE sealed_password END,"
+    " password_set_at = CASE WHEN id = ANY($7) THEN NULL ELSE password_set_at END,"
+    " version = nextval('config.version') WHERE id = ANY($1)"
 )
 
 
@@ -69,23 +71,35 @@ class ServiceChanges:
         return _impact(service.id, _differing(rows, service))
 
     async def push(self, who: Principal, service: MailService) -> Impact:
-        """Give the service's server to its mailboxes."""
+        """Give the service's server to its mailboxes.
+
+        Some hundreds in a transaction: what others change meanwhile is published between them. Cut
+        short, it is gone on with by the next push, which finds what still differs.
+        """
         async with self._access.principal(who) as connection:
-            rows = await connection.fetch(_AFFECTED + " FOR UPDATE OF m", service.id)
-            found = _differing(rows, service)
-            imap = service.imap
-            for _, one in found:
-                await connection.execute(
-                    _PUSH, one.id, imap.host, imap.port, imap.tls, imap.verify, imap.ca,
-                    forgets(one.changes),
-                )  # fmt: skip
-                await record(
-                    connection, who, "mailbox.changed", one.id,
-                    by_service=service.id, **one.changes,
-                )  # fmt: skip
-            await note(connection, *(f"mailbox {one.id}" for _, one in found))
+            rows = await connection.fetch(_AFFECTED, service.id)
+        found = _differing(rows, service)
+        for first in range(0, len(found), PUSHED_AT_ONCE):
+            some = [one.id for _, one in found[first : first + PUSHED_AT_ONCE]]
+            await self._push_some(who, service, some)
+        async with self._access.principal(who) as connection:
             await record(connection, who, "service.pushed", service.id, mailboxes=len(found))
         return _impact(service.id, found)
+
+    async def _push_some(self, who: Principal, service: MailService, some: list[str]) -> None:
+        async with self._access.principal(who) as connection:
+            rows = await connection.fetch(_LOCKED, service.id, some)
+            found = _differing(rows, service)
+            imap = service.imap
+            await connection.execute(
+                _PUSH, [one.id for _, one in found], imap.host, imap.port, imap.tls, imap.verify,
+                imap.ca, [one.id for _, one in found if forgets(one.changes)],
+            )  # fmt: skip
+            await record_all(
+                connection, who, "mailbox.changed",
+                {one.id: {"by_service": service.id, **one.changes} for _, one in found},
+            )  # fmt: skip
+            await note(connection, *(f"mailbox {one.id}" for _, one in found))
 
     async def restrict(
         self, who: Principal, service: MailService, until: datetime, now: datetime

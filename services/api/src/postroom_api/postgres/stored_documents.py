@@ -1,5 +1,6 @@
 """Configuration rows as the documents that services read; a row that is gone becomes a deletion."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -53,18 +54,20 @@ async def domain(connection: Connection, domain: str) -> tuple[str, Document]:
     return documents.domain_key(domain), document
 
 
-async def mailbox(connection: Connection, mailbox: str) -> tuple[str, Document]:
-    """Return (key, document) of a mailbox."""
-    row: Any = await connection.fetchrow("SELECT * FROM config.mailbox WHERE id = $1", mailbox)
-    document = (
-        _mailbox_document(row)
-        if row
-        else documents.MailboxDocument(
-            id=mailbox, account="", name="", kind="system", source="smtp", active=False,
+async def mailboxes(
+    connection: Connection, wanted: Sequence[str]
+) -> dict[str, tuple[str, Document]]:
+    """Return (key, document) of each of these mailboxes."""
+    rows: Any = await connection.fetch(
+        "SELECT * FROM config.mailbox WHERE id = ANY($1)", list(wanted)
+    )
+    found: dict[str, Document] = {row["id"]: _mailbox_document(row) for row in rows}
+    for gone in set(wanted) - found.keys():
+        found[gone] = documents.MailboxDocument(
+            id=gone, account="", name="", kind="system", source="smtp", active=False,
             deleted=True, version=await _next_version(connection),
-        )
-    )  # fmt: skip
-    return documents.mailbox_key(mailbox), document
+        )  # fmt: skip
+    return {id_: (documents.mailbox_key(id_), document) for id_, document in found.items()}
 
 
 def _mailbox_document(row: Any) -> documents.MailboxDocument:

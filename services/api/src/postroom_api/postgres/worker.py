@@ -59,21 +59,16 @@ class Worker:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def documents(self, key: str) -> list[tuple[str, Document]]:
-        """Return (bucket key, document) for a noted change, as things are now."""
-        kind, _, rest = key.partition(" ")
+    async def documents(self, keys: Sequence[str]) -> list[list[tuple[str, Document]]]:
+        """Return for each noted change (bucket key, document), in order, as things are now."""
+        split = [key.partition(" ") for key in keys]
         async with self.database.transaction() as connection:
-            if kind == "address":
-                return [await stored_documents.address(connection, rest)]
-            if kind == "domain":
-                return [await stored_documents.domain(connection, rest)]
-            if kind == "mailbox":
-                return [await stored_documents.mailbox(connection, rest)]
-            if kind == "rule":
-                scope, _, rule = rest.partition(" ")
-                return [await stored_documents.gone_rule(connection, scope, rule)]
-            assert kind == "ruleset", f"unknown outbox key {key!r}"
-            return await stored_documents.ruleset(connection, rest)
+            wanted = [rest for kind, _, rest in split if kind == "mailbox"]
+            boxes = await stored_documents.mailboxes(connection, wanted)
+            return [
+                [boxes[rest]] if kind == "mailbox" else await _documents(connection, kind, rest)
+                for kind, _, rest in split
+            ]
 
     async def note_everything(self) -> None:
         """Note all configuration for publication: the bucket is empty or was made anew."""
@@ -208,6 +203,18 @@ class Worker:
                 ],
             )
         return True
+
+
+async def _documents(connection: Connection, kind: str, rest: str) -> list[tuple[str, Document]]:
+    if kind == "address":
+        return [await stored_documents.address(connection, rest)]
+    if kind == "domain":
+        return [await stored_documents.domain(connection, rest)]
+    if kind == "rule":
+        scope, _, rule = rest.partition(" ")
+        return [await stored_documents.gone_rule(connection, scope, rule)]
+    assert kind == "ruleset", f"unknown outbox key {kind!r}"
+    return await stored_documents.ruleset(connection, rest)
 
 
 async def _advance(connection: Connection, name: str, after: int, until: int) -> bool:

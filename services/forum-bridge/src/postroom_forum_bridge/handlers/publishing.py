@@ -27,8 +27,11 @@ class Publishing:
         self._voice = voice
         self._log = structlog.get_logger()
 
-    async def read(self, key: str) -> Sequence[Publication]:
-        """Return what is to be published, in order."""
+    async def read(self, keys: Sequence[str]) -> list[Sequence[Publication]]:
+        """Return for each key what is to be published, in order."""
+        return [await self._one(key) for key in keys]
+
+    async def _one(self, key: str) -> Sequence[Publication]:
         kind, _, rest = key.partition(" ")
         if kind == "post":
             return await self._post(rest)
