@@ -1,6 +1,8 @@
 """Users, accounts, tokens and the second factor, by API and as people walk through the pages."""
 
 import asyncio
+import email
+import email.policy
 import re
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +16,7 @@ from playwright.async_api import Page, expect
 from support import browser
 from support.client import Api, letter, send
 from support.pictures import DESK, take
+from support.sink import Sink
 from support.system import System
 from support.waiting import eventually
 
@@ -214,7 +217,7 @@ async def test_a_walk_from_the_invitation_to_the_end(running: System, api: Api) 
         await office.get_by_label("E-mail address").fill("anna@example.org")
         await office.get_by_label("Name", exact=True).fill("Anna")
         await look(office, "users", "Access")
-        await office.get_by_role("button", name="Invite").click()
+        await office.get_by_role("button", name="Invite", exact=True).click()
         link = await office.get_by_label("Link").input_value()
         await look(office, "user-link", "A link for Anna")
 
@@ -324,3 +327,34 @@ async def look_at_the_rest(office: Page, running: System, api: Api) -> None:
     await look(office, "elsewhere", "Access")
     await office.get_by_role("button", name="Back home").click()
     await expect(office.get_by_role("heading", name="Access")).to_be_visible()
+
+
+async def test_links_reach_their_people_by_mail(running: System, api: Api, sink: Sink) -> None:
+    """Asked for, and not otherwise; each link in a letter opens once."""
+    quiet = await api.post("/users", email="ben@example.org", name="Ben")
+    assert quiet["sent"] is False
+    made = await api.post("/users", email="anna@example.org", name="Änne", send=True)
+    assert made["sent"] is True
+    await sink.wait_for(1)
+    (mail,) = [
+        email.message_from_bytes(one.raw, policy=email.policy.default) for one in sink.received
+    ]
+    assert (mail["To"], mail["Subject"]) == ("anna@example.org", "You are invited to Postroom")
+    assert mail["Auto-Submitted"] == "auto-generated"
+    text = mail.get_content()
+    assert "Hello Änne," in text
+    assert made["link"] in text
+    again = await api.post(f"/users/{made['user']['id']}/link?send=true")
+    await sink.wait_for(2)
+    assert again["link"].encode() in sink.received[1].raw
+    assert (await api.client.get(made["link"])).status_code == 404, "the older one is void"
+    assert (await api.client.get(again["link"])).status_code == 200
+    service = (await api.get("/services"))["data"][0]["id"]
+    await api.post(f"/services/{service}/permission")
+    link = await api.post("/connect-links", person="ben@example.org", service=service, send=True)
+    await sink.wait_for(3)
+    assert sink.received[2].rcpt_tos == ("ben@example.org",)
+    assert link["url"].encode() in sink.received[2].raw
+    logs = "".join(path.read_text() for path in (running.home.path / "log").glob("*.log"))
+    for url in (made["link"], again["link"], link["url"]):
+        assert url.rpartition("/")[2] not in logs

@@ -6,9 +6,11 @@ from typing import Any, cast
 
 import pytest
 
+from postroom_api.domain.letters import Letter
 from postroom_api.domain.values import Principal
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.connecting import Connecting
+from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.office import Office
 from postroom_api.http.sharing import Sharing
 from postroom_api.postgres.access import Access
@@ -37,6 +39,18 @@ class Silent:
         return True
 
 
+class Postbox:
+    """Keeps the letters that would be sent."""
+
+    base_url = "https://post.example.org"
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    async def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
+
+
 class NoForums:
     """Services without a forum, that accept every rule."""
 
@@ -59,6 +73,7 @@ class Desks:
     worker: Worker
     admin: Principal
     database: Made
+    postbox: Postbox
 
 
 @pytest.fixture
@@ -76,11 +91,13 @@ async def desks(database: Made) -> AsyncIterator[Desks]:
         Grid(access),
     )  # fmt: skip
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, clock, publisher)
-    connecting = Connecting(
-        office, catalogue, ConnectLinks(access), clock, "https://post.example.org"
-    )
+    postbox = Postbox()
+    mail = LinksByMail(cast("Any", postbox), clock)
+    connecting = Connecting(office, catalogue, ConnectLinks(access), clock, mail)
     sharing = Sharing(office, Shares(access), clock)
-    yield Desks(access, office, catalogue, connecting, sharing, Worker(worker), admin, database)
+    yield Desks(
+        access, office, catalogue, connecting, sharing, Worker(worker), admin, database, postbox
+    )
     await app.close()
     await worker.close()
 

@@ -55,6 +55,26 @@ async def test_the_bodys_own_error_rolls_back(empty_database: MadeDatabase) -> N
     await database.close()
 
 
+async def test_of_two_that_wait_for_each_other_one_may_try_again(
+    empty_database: MadeDatabase,
+) -> None:
+    database = Database(empty_database.owner_url, "owner")
+    async with database.transaction() as connection:
+        await connection.execute("CREATE TABLE public.t AS SELECT n FROM generate_series(1, 2) n")
+    both = asyncio.Barrier(2)
+
+    async def change(first: int, then: int) -> None:
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE public.t SET n = n WHERE n = $1", first)
+            await both.wait()
+            await connection.execute("UPDATE public.t SET n = n WHERE n = $1", then)
+
+    ends = await asyncio.gather(change(1, 2), change(2, 1), return_exceptions=True)
+    assert [type(end) for end in ends if end is not None] == [UnavailableError]
+    assert database.trouble is None
+    await database.close()
+
+
 async def test_migrations_run_once_in_order_and_must_not_change(
     empty_database: MadeDatabase, tmp_path: Path
 ) -> None:

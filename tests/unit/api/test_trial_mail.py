@@ -12,7 +12,7 @@ BEGUN = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MAIL = TrialMail(to="a@x.example", subject="Test", message_id="1@x.example", serial=7)
 ARRIVED = Arrival("msg_1", BEGUN + timedelta(seconds=1.5))
 LETTER = Letter(
-    id="opr_1", account="acc_1", mailbox="mbx_1", to=parse_address("a@x.example"),
+    id="opr_1", account="acc_1", scope="mbx_1", to=parse_address("a@x.example"),
     subject="Test", text="Hello\n", written_at=BEGUN,
 )  # fmt: skip
 

@@ -21,6 +21,8 @@ from postroom_runtime.errors import DatabaseDownError, OperatorError, Unavailabl
 
 ACQUIRE_SECONDS: Final = 1.5
 USE_SECONDS: Final = 3.5
+_BEATEN: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""Another transaction went first; this one may be tried again, and the database is well."""
 _LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -112,6 +114,9 @@ class Database:
         except (asyncio.CancelledError, GeneratorExit):
             _throw_away(connection)
             raise
+        except _BEATEN as error:
+            await _roll_back(connection, transaction)
+            raise UnavailableError("two changes got in each other's way") from error
         except BaseException:
             await _roll_back(connection, transaction)
             raise

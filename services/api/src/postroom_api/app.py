@@ -20,6 +20,7 @@ from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
 from postroom_api.http.elsewhere import Elsewhere
+from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets
@@ -102,20 +103,21 @@ async def start(process: Process) -> None:
     desk = Desk(services, saga, Log(access), bus, process.clock)
     seal = FetcherSeal(settings.fetcher_public_key)
     mailboxes = Mailboxes(access)
+    letters = Letters(bus, settings.base_url)
+    mail = LinksByMail(letters, process.clock)
     office, catalogue, connecting, discovering, sharing = _mailbox_desks(
-        access, mailboxes, services, seal, bus, process, relay, settings.base_url
+        access, mailboxes, services, seal, bus, process, relay, mail
     )
     live, vitals = LiveFeed(bus), Vitals(bus)
     system = SystemDesk(
         Overviews(access), vitals, bus, process.clock, relay=settings.relay is not None
     )
-    letters = Letters(bus, settings.base_url)
     operations = Operations(access)
     mails = TrialMails(office, operations, TrialMailRows(access), letters, process.clock)
     trials = Trials(services, office, mailboxes, operations, seal, live, process.clock, mails)
     removal = Removal(RemovalRows(worker_database), services, relay, bus, process.clock)
     people = People(access)
-    door, staff, own = _people_desks(access, people, settings, process, relay, removal)
+    door, staff, own = _people_desks(access, people, settings, process, relay, removal, mail)
     version = version_of("postroom-api")
     pages = Pages(process.clock, settings.relay, version)
 
@@ -178,7 +180,7 @@ def _mailbox_desks(
     bus: Bus,
     process: Process,
     publisher: ConfigurationRelay,
-    base_url: str,
+    mail: LinksByMail,
 ) -> tuple[Office, Catalogue, Connecting, Discovering, Sharing]:
     """Return what is asked about mailboxes, the services they go through, and who shares them."""
     clock, shelf = process.clock, MailServices(access)
@@ -186,7 +188,7 @@ def _mailbox_desks(
         services, mailboxes, Rules(access), seal, bus, clock, publisher, shelf, Grid(access)
     )
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, clock, publisher)
-    connecting = Connecting(office, catalogue, ConnectLinks(access), clock, base_url)
+    connecting = Connecting(office, catalogue, ConnectLinks(access), clock, mail)
     discovering = Discovering(catalogue, DnspythonResolver())
     return office, catalogue, connecting, discovering, Sharing(office, Shares(access), clock)
 
@@ -198,6 +200,7 @@ def _people_desks(
     process: Process,
     publisher: Publisher,
     removals: Removals,
+    mail: LinksByMail,
 ) -> tuple[Door, Staff, OwnDesk]:
     """Return what is asked at the door, by those who manage, and by everybody of themselves."""
     clock, console = process.clock, urlsplit(settings.base_url).hostname or ""
@@ -206,7 +209,7 @@ def _people_desks(
     door = Door(people, Links(access), factors, clock, _elsewhere(settings, process))
     staff = Staff(
         Users(access), Accounts(access), tokens, Audit(access), clock, publisher, removals,
-        settings.base_url,
+        mail,
     )  # fmt: skip
     return door, staff, OwnDesk(Own(access), tokens, factors, clock)
 

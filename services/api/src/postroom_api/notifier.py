@@ -51,7 +51,7 @@ class Notifier:
                 Letter(
                     id=notice.id,
                     account=notice.account,
-                    mailbox=notice.mailbox,
+                    scope=notice.mailbox,
                     to=address,
                     subject=subject_of(notice),
                     text=text_of(notice, url),

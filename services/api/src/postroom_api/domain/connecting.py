@@ -27,6 +27,8 @@ class ConnectLink(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     used_at: datetime | None
     url: str | None = None
+    sent: bool = False
+    """It was mailed to them."""
 
 
 def through(

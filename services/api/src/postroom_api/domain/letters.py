@@ -27,7 +27,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     account: str
-    mailbox: str
+    scope: str
+    """The mailbox it is about; `-` for none."""
     to: Address
     subject: str
     text: str
@@ -60,7 +61,7 @@ def rendered(letter: Letter, base_url: str) -> OutboxMail:
     return OutboxMail(
         id=_outbox(letter),
         account=letter.account,
-        scope=letter.mailbox,
+        scope=letter.scope,
         origin=letter.id,
         message_id=known_as,
         subject=letter.subject,
@@ -77,7 +78,7 @@ def sending(letter: Letter) -> DeliverChunk:
         correlation=letter.id,
         causation=letter.id,
         chunk=chunk,
-        scope=letter.mailbox,
+        scope=letter.scope,
         origin=letter.id,
         outbox=_outbox(letter),
         domain=letter.to.domain,

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
+from postroom_api.domain.needed import refused
 
 
 class MailboxForm(msgspec.Struct):
@@ -112,6 +113,6 @@ def settings_of(form: MailboxForm, source_type: str, kind: str = "system") -> Ma
     try:
         return msgspec.convert(plain, type=MailboxSettings, strict=False)
     except msgspec.ValidationError as error:
-        words, _, place = str(error).partition(" - at ")
-        field = place.strip("`").rpartition(".")[2].replace("_", " ")
-        raise FormError(f"{field}: {words}") from error
+        wrong = refused(error, MailboxSettings)
+        field = wrong.pointer.strip("/").replace("/", " ").replace("_", " ")
+        raise FormError(f"{field}: {wrong.detail}") from error

@@ -7,6 +7,7 @@ import msgspec
 
 from postroom_api.domain.mail_services import MailService, ServiceSettings
 from postroom_api.domain.mailbox_forms import FormError
+from postroom_api.domain.needed import refused
 
 
 class ServiceForm(msgspec.Struct):
@@ -98,6 +99,6 @@ def settings_of(form: ServiceForm) -> ServiceSettings:
     try:
         return msgspec.convert(plain, type=ServiceSettings, strict=False)
     except msgspec.ValidationError as error:
-        words, _, place = str(error).partition(" - at ")
-        field = place.strip("`").lstrip("$.").replace("_", " ").replace(".", " ")
-        raise FormError(f"{field}: {words}") from error
+        wrong = refused(error, ServiceSettings)
+        field = wrong.pointer.strip("/").replace("/", " ").replace("_", " ")
+        raise FormError(f"{field}: {wrong.detail}") from error

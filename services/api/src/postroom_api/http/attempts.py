@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in: keyed on peer and address, in memory."""
+"""How often somebody may try something: keyed on who and what, in memory."""
 
 import time
 from collections import OrderedDict
@@ -10,9 +10,10 @@ KEYS: Final = 10_000
 
 
 class Attempts:
-    """Allows BURST attempts a minute for each key; forgets the least recent keys beyond KEYS."""
+    """Allows `burst` attempts a minute for each key; forgets the least recent keys beyond KEYS."""
 
-    def __init__(self) -> None:
+    def __init__(self, burst: int = BURST) -> None:
+        self._burst = burst
         self._times: OrderedDict[str, list[float]] = OrderedDict()
 
     def allowed(self, key: str) -> bool:
@@ -20,7 +21,7 @@ class Attempts:
         now = time.monotonic()
         recent = [moment for moment in self._times.pop(key, []) if now - moment < SECONDS]
         recent.append(now)
-        self._times[key] = recent[-BURST - 1 :]
+        self._times[key] = recent[-self._burst - 1 :]
         while len(self._times) > KEYS:
             self._times.popitem(last=False)
-        return len(recent) <= BURST
+        return len(recent) <= self._burst

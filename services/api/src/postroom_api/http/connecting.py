@@ -11,6 +11,7 @@ from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.values import Principal
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.entries import require_administrator
+from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.office import Office
 from postroom_api.http.problems import invalid
 from postroom_api.ports import LinkUsedError
@@ -22,16 +23,23 @@ class Connecting:
     """Makes links, opens them, and makes mailboxes through them."""
 
     def __init__(
-        self, office: Office, catalogue: Catalogue, links: ConnectLinks, clock: Clock, base_url: str
+        self,
+        office: Office,
+        catalogue: Catalogue,
+        links: ConnectLinks,
+        clock: Clock,
+        mail: LinksByMail,
     ) -> None:
         self._office = office
         self._catalogue = catalogue
         self._links = links
         self._clock = clock
-        self._base_url = base_url
+        self._mail = mail
 
-    async def make_link(self, who: Principal, person: str, service: str) -> ConnectLink:
-        """Return a new link; its address is shown this once."""
+    async def make_link(
+        self, who: Principal, person: str, service: str, *, send: bool = False
+    ) -> ConnectLink:
+        """Return a new link; its address is shown this once. `send`: mail it to them, too."""
         require_administrator(who)
         found = await self._office.person(who, person)
         if found is None:
@@ -48,7 +56,11 @@ class Connecting:
             used_at=None,
         )
         await self._links.add(who, link, passwords.hash_secret(secret))
-        return msgspec.structs.replace(link, url=f"{self._base_url}/connect/{secret}")
+        url = f"{self._mail.base_url}/connect/{secret}"
+        if send:
+            whom = await self._office.owner(who, found)
+            await self._mail.send(who, "connect", whom.email or "", whom.name or "", url)
+        return msgspec.structs.replace(link, url=url, sent=send)
 
     async def open(self, who: Principal, secret: str) -> ConnectLink:
         """Return a link that still opens for this person, or answer 410."""

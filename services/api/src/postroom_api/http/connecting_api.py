@@ -21,6 +21,8 @@ class NewLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     person: Annotated[str, msgspec.Meta(min_length=3, max_length=254)]
     service: str
+    send: bool = False
+    """Mail it to them."""
 
 
 @post(
@@ -30,7 +32,7 @@ class NewLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     **needs("mailboxes:write"),
 )
 async def create_link(who: Who, connecting: Links, data: NewLink) -> ConnectLink:
-    return await connecting.make_link(who, data.person, data.service)
+    return await connecting.make_link(who, data.person, data.service, send=data.send)
 
 
 @post(

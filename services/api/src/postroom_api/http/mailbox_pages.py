@@ -8,6 +8,7 @@ from litestar.params import Parameter
 from litestar.response import Redirect
 
 from postroom_api.domain import mailbox_forms
+from postroom_api.domain.connecting import ConnectLink
 from postroom_api.domain.discovery import Discovered
 from postroom_api.domain.mail_services import MailService
 from postroom_api.domain.mailbox_forms import FormError, MailboxForm
@@ -253,16 +254,16 @@ async def new_link(
 ) -> Response[str]:
     fields = {name: str(value) for name, value in dict(await request.form()).items()}
     person, service = fields.get("person", ""), fields.get("service", "")
-    link = await connecting.make_link(who, person, service)
-    return await _link_page(request, who, office, catalogue, link.url)
+    link = await connecting.make_link(who, person, service, send=bool(fields.get("send")))
+    return await _link_page(request, who, office, catalogue, link)
 
 
 async def _link_page(
-    request: Req, who: Principal, office: Office, catalogue: Catalogue, url: str | None
+    request: Req, who: Principal, office: Office, catalogue: Catalogue, link: ConnectLink | None
 ) -> Response[str]:
     services = [one for one in await catalogue.services(who) if one.choosable]
     owners = await office.owners(who)
-    return page(request, "connect_link.html", services=services, owners=owners, url=url)
+    return page(request, "connect_link.html", services=services, owners=owners, link=link)
 
 
 @post("/mailboxes/{mailbox:str}/receive", include_in_schema=False)

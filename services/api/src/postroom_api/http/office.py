@@ -89,6 +89,13 @@ class Office:
         """Return the id of a person by id or e-mail address, or None."""
         return await self._mailboxes.person(who, text)
 
+    async def owner(self, who: Principal, person: str) -> Owner:
+        """Return who may own a mailbox, by id, or 404."""
+        found = await self._mailboxes.people(who, person)
+        if not found:
+            raise not_found("user")
+        return found[0]
+
     async def owners(self, who: Principal) -> list[Owner]:
         """Return who may own a mailbox; users see themselves."""
         return await self._mailboxes.people(who)

@@ -32,6 +32,8 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)]
     name: Name
     role: Role = "user"
+    send: bool = False
+    """Mail the link to them."""
 
 
 class UserPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +75,7 @@ async def list_users(
     **needs("users:write"),
 )
 async def invite_user(who: Who, staff: At, data: NewUser) -> NewLink:
-    return await staff.invite(who, data.email, data.name, data.role)
+    return await staff.invite(who, data.email, data.name, data.role, send=data.send)
 
 
 @get("/users/{user:str}", operation_id="getUser", summary="One user", **needs("users:read"))
@@ -105,8 +107,13 @@ async def change_user(
     summary="A new link: invitation, or to choose a new password",
     **needs("users:write"),
 )
-async def make_link(who: Who, staff: At, user: str) -> NewLink:
-    return await staff.new_link(who, user)
+async def make_link(
+    who: Who,
+    staff: At,
+    user: str,
+    send: Annotated[bool, Parameter(query="send", description="Mail it to them")] = False,
+) -> NewLink:
+    return await staff.new_link(who, user, send=send)
 
 
 @delete(

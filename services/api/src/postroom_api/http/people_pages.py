@@ -27,6 +27,13 @@ class InviteForm(msgspec.Struct):
     email: str = ""
     name: str = ""
     role: Role = "user"
+    send: str = ""
+
+
+class SendForm(msgspec.Struct):
+    """The buttons that make a link."""
+
+    send: str = ""
 
 
 class UserForm(msgspec.Struct):
@@ -83,7 +90,7 @@ async def invite(
     request: Req, who: Who, staff: At, data: Annotated[InviteForm, Form]
 ) -> Response[str]:
     try:
-        made = await staff.invite(who, data.email, data.name, data.role)
+        made = await staff.invite(who, data.email, data.name, data.role, send=bool(data.send))
     except ProblemError as error:
         if error.status not in FOR_THE_FORM:
             raise
@@ -136,8 +143,11 @@ async def change_state(
 
 
 @post("/users/{user:str}/link", include_in_schema=False, status_code=200)
-async def make_link(request: Req, who: Who, staff: At, user: str) -> Response[str]:
-    return page(request, "user_link.html", made=await staff.new_link(who, user))
+async def make_link(
+    request: Req, who: Who, staff: At, user: str, data: Annotated[SendForm, Form]
+) -> Response[str]:
+    made = await staff.new_link(who, user, send=bool(data.send))
+    return page(request, "user_link.html", made=made)
 
 
 @post("/users/{user:str}/second-factor", include_in_schema=False)

@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 
 from postroom_api.domain import passwords
+from postroom_api.domain.links_by_mail import Kind
 from postroom_api.domain.people import Refusal, User, UserChange
 from postroom_api.domain.values import PageOf, Principal, Role
 from postroom_api.http.entries import address_of, require_administrator
+from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.problems import FieldError, ProblemError, invalid, not_found
 from postroom_api.ports import Publisher, Removals, TakenError
 from postroom_api.postgres.accounts import Account, Accounts
@@ -32,6 +34,8 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
 
     user: User
     link: str
+    sent: bool = False
+    """It was mailed to them."""
 
 
 def _answer(refusal: Refusal) -> ProblemError:
@@ -71,7 +75,7 @@ class Staff:
         clock: Clock,
         publisher: Publisher,
         removals: Removals,
-        base_url: str,
+        mail: LinksByMail,
     ) -> None:
         self._users = users
         self._accounts = accounts
@@ -80,7 +84,7 @@ class Staff:
         self._clock = clock
         self._publisher = publisher
         self._removals = removals
-        self._base_url = base_url
+        self._mail = mail
 
     async def users(
         self, who: Principal, search: str, cursor: str | None, limit: int
@@ -94,8 +98,10 @@ class Staff:
         require_administrator(who)
         return _found(await self._users.one(who, user))
 
-    async def invite(self, who: Principal, email: str, name: str, role: Role) -> NewLink:
-        """Add somebody who may come in by the link."""
+    async def invite(
+        self, who: Principal, email: str, name: str, role: Role, *, send: bool = False
+    ) -> NewLink:
+        """Add somebody who may come in by the link. `send`: mail it to them, too."""
         require_administrator(who)
         canonical = address_of("email", email).lower()
         name = one_line(name).strip()
@@ -112,9 +118,9 @@ class Staff:
             raise ProblemError(409, "taken", f"{error}.", errors) from error
         if refusal is not None:
             raise _answer(refusal)
-        return NewLink(user=await self.user(who, invited.id), link=self._link(secret))
+        return await self._linked(who, await self.user(who, invited.id), secret, send=send)
 
-    async def new_link(self, who: Principal, user: str) -> NewLink:
+    async def new_link(self, who: Principal, user: str, *, send: bool = False) -> NewLink:
         """Make a new link: to take up an invitation, or to choose a new password."""
         require_administrator(who)
         whom = await self.user(who, user)
@@ -122,10 +128,14 @@ class Staff:
         secret, until = _new_secret(), self._clock.now() + lasts
         hashed = passwords.hash_secret(secret)
         _found(await self._users.new_link(who, user, hashed, until))
-        return NewLink(user=whom, link=self._link(secret))
+        return await self._linked(who, whom, secret, send=send)
 
-    def _link(self, secret: str) -> str:
-        return f"{self._base_url}/welcome/{secret}"
+    async def _linked(self, who: Principal, user: User, secret: str, *, send: bool) -> NewLink:
+        url = f"{self._mail.base_url}/welcome/{secret}"
+        if send:
+            kind: Kind = "invitation" if user.state == "invited" else "reset"
+            await self._mail.send(who, kind, user.email, user.name, url)
+        return NewLink(user=user, link=url, sent=send)
 
     async def change_user(
         self, who: Principal, user: str, change: UserChange, version: int | None = None

@@ -58,7 +58,7 @@ class TrialMails:
         letter = Letter(
             id=operation,
             account=who.account,
-            mailbox=box.id,
+            scope=box.id,
             to=to,
             subject=f"Test mail for {one_line(box.name, 60)} ({operation[-6:]})",
             text=TEXT.format(to=to.canonical),

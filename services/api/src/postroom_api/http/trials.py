@@ -15,6 +15,7 @@ from postroom_api.domain import trial_mail
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.operations import Operation, as_of
 from postroom_api.domain.values import Principal
+from postroom_api.http.attempts import Attempts
 from postroom_api.http.entries import require_administrator
 from postroom_api.http.office import Office
 from postroom_api.http.problems import ProblemError, not_found
@@ -31,6 +32,8 @@ from postroom_runtime.errors import UnavailableError
 
 PROBE_SECONDS: Final = 90.0
 BEAT_SECONDS: Final = 0.5
+TESTS_A_MINUTE: Final = 20
+"""By one person: what connects to servers of their choice is no port scanner."""
 LOOK_ON_SECONDS: Final = 300.0
 NUDGE_SECONDS: Final = 5.0
 """Between looks at a mailbox that a test mail was delivered for."""
@@ -59,6 +62,7 @@ class Trials:
         self._live = live
         self._clock = clock
         self.mails = mails
+        self._attempts = Attempts(TESTS_A_MINUTE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def test(
@@ -74,6 +78,9 @@ class Trials:
         if settings.source.type == "smtp":
             raise ProblemError(409, "conflict", "Mail comes to this mailbox by itself (SMTP).")
         settings = await self._office.checked(who, settings, before)
+        if not self._attempts.allowed(who.id):
+            words = "Too many connection tests. Wait a minute."
+            raise ProblemError(429, "too_many_attempts", words)
         operation = self._clock.new_id("opr")
         question = await self._question(who, settings, before, operation)
         begun = await self._operations.begin(who, operation, KIND, mailbox or "", self._clock.now())

@@ -57,13 +57,14 @@ class Mailboxes:
             )
         return str(found) if found else None
 
-    async def people(self, who: Principal) -> list[Owner]:
-        """Return who may own a mailbox, the first thousand by name."""
+    async def people(self, who: Principal, person: str | None = None) -> list[Owner]:
+        """Return who may own a mailbox, the first thousand by name; or one by id."""
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
                 "SELECT id, name, email FROM config.person WHERE account = $1"
-                " ORDER BY name, id LIMIT 1000",
+                " AND ($2::text IS NULL OR id = $2) ORDER BY name, id LIMIT 1000",
                 who.account,
+                person,
             )
         return [Owner(**dict(row)) for row in rows]
 
