@@ -13,6 +13,8 @@ missing=()
 for program in "${!programs[@]}"; do
   PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing+=("${programs[$program]}")
 done
+# What swaks speaks TLS with.
+perl -MNet::SSLeay -e 1 2>/dev/null || missing+=(libnet-ssleay-perl)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 root=()

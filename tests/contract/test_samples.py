@@ -37,6 +37,7 @@ def kinds() -> dict[str, type]:
         "document.mailbox": documents.MailboxDocument,
         "document.rule": documents.RuleDocument,
         "document.ruleset": documents.RulesetDocument,
+        "document.submission": documents.SubmissionDocument,
         "outbox.mail": commands.OutboxMail,
         "progress": commands.Progress,
         "work.poll": PollJob,

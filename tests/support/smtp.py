@@ -8,7 +8,7 @@ from typing import Any
 
 from postroom_contract import subjects
 from postroom_contract.codec import ENVELOPE_HEADER, envelope_from_header
-from postroom_contract.documents import AddressDocument
+from postroom_contract.documents import AddressDocument, SubmissionDocument
 from postroom_contract.mail import Envelope
 from postroom_runtime.clock import Clock
 from postroom_runtime.messages import Found, Publication, Stored
@@ -38,12 +38,16 @@ class MemoryDirectory:
         self.domains = {one.partition("@")[2] for one in addresses}
         self.in_step = True
         self.read = True
+        self.submitters: dict[str, SubmissionDocument] = {}
 
     def address(self, canonical: str) -> AddressDocument | None:
         return self.documents.get(canonical)
 
     def has_domain(self, canonical: str) -> bool:
         return canonical in self.domains
+
+    def submission(self, login: str) -> SubmissionDocument | None:
+        return self.submitters.get(login)
 
     def knows(self) -> bool:
         return self.in_step

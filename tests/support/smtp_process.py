@@ -31,6 +31,7 @@ class SmtpProcess:
         self.nats = nats
         self.port = tcp_ports.choose()
         self.health_port = tcp_ports.choose(besides=(self.port,))
+        self.tls_port = tcp_ports.choose(besides=(self.port, self.health_port))
         self._directory = directory
         self.process: Process | None = None
 

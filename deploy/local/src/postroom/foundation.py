@@ -67,6 +67,7 @@ class Foundation:
         home.secret(services.COMMAND_TOKEN, lambda: "prt_" + secrets.token_urlsafe(32))
         home.secret(services.SESSION_KEY, lambda: secrets.token_hex(32))
         _make_fetcher_keys(home)
+        _make_certificate(home, settings.caller.get("POSTROOM_SMTP_HOSTNAME") or "postroom.local")
         return cls(home, database, broker, settings.passed_on())
 
     def postgres_part(self) -> Part:
@@ -141,6 +142,14 @@ def _make_fetcher_keys(home: Home) -> None:
 
     private = home.secret(services.FETCHER_KEY, new_private_key)
     home.secret_file(services.FETCHER_PUBLIC_KEY, public_key_of(private))
+
+
+def _make_certificate(home: Home, name: str) -> None:
+    """Make a certificate for the SMTP server once; who has a better one names it."""
+    from postroom import self_signed  # late, as above
+
+    key = home.secret(services.SMTP_KEY, self_signed.new_key)
+    home.secret(services.SMTP_CERTIFICATE, lambda: self_signed.certificate(key, name))
 
 
 async def _until_quiet(data: Path) -> None:

@@ -19,6 +19,9 @@ FETCHER_KEY: Final = "fetcher-key"
 FETCHER_PUBLIC_KEY: Final = "fetcher-public-key"
 COMMAND_TOKEN: Final = "command-token"  # noqa: S105 - the name of a file
 """The API token of the command `postroom` on this machine."""
+SMTP_KEY: Final = "smtp-key.pem"
+SMTP_CERTIFICATE: Final = "smtp-certificate.pem"
+"""Of our own making, for who names none in the settings."""
 ADMIN_PASSWORD: Final = "admin-password"  # noqa: S105 - the name of a file
 
 
@@ -70,7 +73,13 @@ def _fetcher(around: Surroundings) -> dict[str, str]:
 
 def _smtp(around: Surroundings) -> dict[str, str]:
     settings = around.settings
+    own = {
+        "POSTROOM_SMTP_TLS_CERTIFICATE": around.file(SMTP_CERTIFICATE),
+        "POSTROOM_SMTP_TLS_KEY": around.file(SMTP_KEY),
+    }
     return {
+        # Half of a pair is not made whole by ours: the service says what is missing.
+        **(own if not own.keys() & settings.caller.keys() else {}),
         **settings.given("POSTROOM_RELAY"),
         **settings.given("POSTROOM_SMTP_"),
         "POSTROOM_SMTP_HOST": settings.smtp_host,

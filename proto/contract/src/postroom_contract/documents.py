@@ -31,6 +31,20 @@ class DomainDocument(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
+class SubmissionDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may sign in to send mail (RFC 6409), by e-mail address.
+
+    The passwords are drawn by machine with 256 random bits: a plain SHA-256 of each is enough.
+    """
+
+    login: str
+    account: str
+    version: int
+    hashes: tuple[str, ...] = ()
+    """SHA-256 in hex; any of them opens."""
+    deleted: bool = False
+
+
 class FetchSource(msgspec.Struct, frozen=True, kw_only=True):
     """A server of other people that a mailbox's mail is fetched from, and how."""
 
@@ -108,6 +122,11 @@ def address_key(address: str) -> str:
 def domain_key(domain: str) -> str:
     """Return the key of a canonical domain."""
     return f"domain.{short_hash(domain)}"
+
+
+def submission_key(login: str) -> str:
+    """Return the key of who may sign in to send mail, by e-mail address in lower case."""
+    return f"submission.{short_hash(login)}"
 
 
 def mailbox_key(mailbox: str) -> str:

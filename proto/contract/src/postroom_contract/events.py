@@ -44,6 +44,8 @@ class MailSorted(EventBase, frozen=True, kw_only=True, tag="mail.sorted"):
     raw: Pointer
     summary: MailSummary
     decision: Decision
+    tls: str = ""
+    submitter: str = ""
 
 
 class PostCreated(EventBase, frozen=True, kw_only=True, tag="post.created"):

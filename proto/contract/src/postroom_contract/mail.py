@@ -34,6 +34,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """IP address of the peer."""
     helo: str = ""
     smtputf8: bool = False
+    tls: str = ""
+    """The TLS version of the session, as `TLSv1.3`; empty = it was not encrypted."""
+    submitter: str = ""
+    """Who signed in to send it (SMTP AUTH): the e-mail address of a user of ours."""
 
 
 class Pointer(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ def schemas() -> dict[str, bytes]:
         documents.MailboxDocument,
         documents.RuleDocument,
         documents.RulesetDocument,
+        documents.SubmissionDocument,
     ):
         kinds[f"document.{document.__name__.removesuffix('Document').lower()}"] = document
     kinds["intake.envelope"] = Envelope

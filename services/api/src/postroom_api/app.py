@@ -28,6 +28,7 @@ from postroom_api.http.render import Pages
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.staff import Staff
+from postroom_api.http.submission import Submission
 from postroom_api.http.system import SystemDesk
 from postroom_api.http.trial_mails import TrialMails
 from postroom_api.http.trials import Trials
@@ -57,6 +58,7 @@ from postroom_api.postgres.people import People
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
+from postroom_api.postgres.submission_passwords import SubmissionPasswords
 from postroom_api.postgres.tokens import Tokens
 from postroom_api.postgres.trial_mails import TrialMails as TrialMailRows
 from postroom_api.postgres.users import Users
@@ -130,8 +132,9 @@ async def start(process: Process) -> None:
     process.on_stop(bus.close)
 
     desks = Desks(
-        desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing
-    )
+        desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
+        Submission(SubmissionPasswords(access), system, process.clock, relay),
+    )  # fmt: skip
     shared = Shared(
         people,
         process.clock,

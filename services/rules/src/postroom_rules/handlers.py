@@ -74,6 +74,8 @@ class SortMail:
             received_at=envelope.received_at,
             client=envelope.client,
             helo=envelope.helo,
+            tls=envelope.tls,
+            submitter=envelope.submitter,
             size=envelope.size,
             raw=Pointer(delivered.stream, delivered.sequence),
             summary=summary_of(mail, facts),

@@ -1,15 +1,18 @@
 """Who is connected, and how many may be."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from postroom_smtp.domain import replies
 from postroom_smtp.domain.limits import Limits
 from postroom_smtp.domain.replies import Reply
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.ports import Counts
+
+HANDSHAKE_SECONDS: Final = 15.0
 
 
 class Guest(Protocol):
@@ -28,12 +31,21 @@ class Guests:
     """All sessions of one listener and what they share."""
 
     def __init__(
-        self, receiving: Receiving, counts: Counts, limits: Limits, *, hostname: str
+        self,
+        receiving: Receiving,
+        counts: Counts,
+        limits: Limits,
+        *,
+        hostname: str,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.receiving = receiving
         self.counts = counts
         self.limits = limits
         self.hostname = hostname
+        self.tls = tls
+        """Our certificate; None = nothing is encrypted here, and nobody signs in."""
+        self.handshake_seconds = min(HANDSHAKE_SECONDS, limits.idle)
         self.draining = False
         self.present: set[Guest] = set()
         self.empty = asyncio.Event()

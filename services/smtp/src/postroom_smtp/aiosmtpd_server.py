@@ -14,12 +14,13 @@ FAREWELL_SECONDS: Final = 0.5
 
 
 class SmtpServer:
-    """Start it, run `watch` beside it, stop it."""
+    """Start it, run `watch` beside it, stop it. `implicit`: TLS from the first byte (RFC 8314)."""
 
-    def __init__(self, guests: Guests, host: str, port: int) -> None:
+    def __init__(self, guests: Guests, host: str, port: int, *, implicit: bool = False) -> None:
         self._guests = guests
         self._host = host
         self._port = port
+        self._tls = guests.tls if implicit else None
         self._server: asyncio.Server | None = None
 
     @property
@@ -33,7 +34,12 @@ class SmtpServer:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: SmtpSession(self._guests), self._host, self._port, backlog=512
+                lambda: SmtpSession(self._guests),
+                self._host,
+                self._port,
+                backlog=512,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._guests.handshake_seconds if self._tls else None,
             )
         except OSError as error:
             raise OperatorError(

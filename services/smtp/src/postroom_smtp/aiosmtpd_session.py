@@ -11,8 +11,10 @@ Laws:
 
 import asyncio
 import enum
+import ssl
 from typing import Final, cast
 
+import structlog
 from aiosmtpd.smtp import SMTP
 
 from postroom_smtp.aiosmtpd_guests import Guests
@@ -32,6 +34,7 @@ class State(enum.Enum):
     """What the next bytes are."""
 
     COMMANDS = enum.auto()
+    UPGRADING = enum.auto()
     DATA = enum.auto()
     STORING = enum.auto()
     CLOSING = enum.auto()
@@ -56,7 +59,13 @@ class SmtpSession(SMTP):
         self._received = 0
         self.address = ""
         self.name = guests.receiving.new_session()
-        self._talk = Conversation(guests.hostname, guests.limits, guests.receiving.admit)
+        self._talk = Conversation(
+            guests.hostname,
+            guests.limits,
+            guests.receiving.admit,
+            check=guests.receiving.sign_in if guests.tls else None,
+            tls_offered=guests.tls is not None,
+        )
 
     # What the transport calls.
 
@@ -67,6 +76,7 @@ class SmtpSession(SMTP):
         self.session = self._create_session()
         self.session.peer = transport.get_extra_info("peername")
         self.address = str(self.session.peer[0]) if self.session.peer else ""
+        self._talk.tls = _tls_of(wire)
         refusal = self._guests.enter(self)
         self._say(refusal or replies.greeting(self._guests.hostname))
         self._flush()
@@ -75,16 +85,19 @@ class SmtpSession(SMTP):
 
     def data_received(self, data: bytes) -> None:
         """Take the next bytes."""
-        if self._state is State.CLOSING:
+        if self._state in {State.CLOSING, State.UPGRADING}:
             return
         self._received += len(data)
         self._buffer = self._buffer + data if self._buffer else bytes(data)
         self._advance()
 
     def eof_received(self) -> bool:
-        """Keep our side open while a store runs: its answer is owed. True = stay open."""
+        """Keep our side open while a store runs: its answer is owed. True = stay open.
+
+        Under TLS there is no half of a connection: the answer is lost, and the repeat harmless.
+        """
         self._half_closed = True
-        return self._state is State.STORING
+        return self._state is State.STORING and not self._talk.tls
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the peer; a running store goes on."""
@@ -102,6 +115,9 @@ class SmtpSession(SMTP):
         limits = self._guests.limits
         if self._state is State.CLOSING:
             if waited > LINGER_SECONDS and self._wire is not None:
+                self._wire.abort()
+        elif self._state is State.UPGRADING:
+            if waited > self._guests.handshake_seconds and self._wire is not None:
                 self._wire.abort()
         elif self._state is State.COMMANDS:
             if waited > limits.idle:
@@ -144,11 +160,49 @@ class SmtpSession(SMTP):
             return False
         self._watch()
         reply = self._talk.command(line[:-2])
+        if reply == replies.START_TLS:
+            return self._begin_tls()
         if reply.code == replies.GO_ON:
             self._state = State.DATA
             self._data = DataReader(self._guests.limits.message)
         self._say(reply)
         return True
+
+    def _begin_tls(self) -> bool:
+        """Hand the connection over to TLS; False: no line is taken before that has ended."""
+        wire = self._wire
+        if self._buffer or wire is None:
+            self._say(replies.TLS_ALONE)
+            return False
+        # From here on bytes stay in the kernel: what comes in clear is never read as a command.
+        wire.pause_reading()
+        self._state = State.UPGRADING
+        self._say(replies.START_TLS)
+        self._flush()
+        self._guests.spawn(self._upgrade(wire))
+        return False
+
+    async def _upgrade(self, wire: asyncio.Transport) -> None:
+        assert self._guests.tls is not None, "STARTTLS is offered only with it"
+        try:
+            over = await self.loop.start_tls(
+                wire, self, self._guests.tls, server_side=True,
+                ssl_handshake_timeout=self._guests.handshake_seconds,
+            )  # fmt: skip
+        except (OSError, ssl.SSLError) as error:
+            self._guests.counts.refused("tls")
+            structlog.get_logger().info("no TLS", session=self.name, reason=str(error)[:200])
+            wire.abort()
+            return
+        if over is None or self._state is not State.UPGRADING:
+            wire.abort()
+            return
+        self.transport = self._wire = over
+        self._state = State.COMMANDS
+        self._talk.encrypted(_tls_of(over))
+        self._watch()
+        if self._guests.draining:
+            self.end(replies.draining())
 
     def _take_data(self) -> bool:
         """Feed what came; False when the dot has not come."""
@@ -177,6 +231,8 @@ class SmtpSession(SMTP):
             protocol=talk.protocol,
             smtputf8=talk.smtputf8,
             session=self.name,
+            tls=talk.tls,
+            submitter=talk.submitter,
         )
 
     async def _store(self, transaction: Transaction) -> None:
@@ -221,6 +277,15 @@ class SmtpSession(SMTP):
         if self._out:
             self._wire.write(b"".join(self._out))
             self._out.clear()
-        if self._state is State.CLOSING and self._wire.can_write_eof():
-            # A close with unread data makes a reset, which would swallow the reply on its way.
-            self._wire.write_eof()
+        if self._state is State.CLOSING:
+            if self._wire.can_write_eof():
+                # A close with unread data makes a reset, which would swallow the last reply.
+                self._wire.write_eof()
+            else:
+                self._wire.close()  # TLS says goodbye in its own words
+
+
+def _tls_of(wire: asyncio.BaseTransport) -> str:
+    """Return the version of a connection's TLS, or nothing."""
+    encrypted = wire.get_extra_info("ssl_object")
+    return str(encrypted.version() or "TLS") if encrypted is not None else ""

@@ -21,6 +21,7 @@ from postroom_smtp import config
 from postroom_smtp.aiosmtpd_guests import Guests
 from postroom_smtp.aiosmtpd_server import SmtpServer
 from postroom_smtp.aiosmtplib_relay import SmtpRelay
+from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
 from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
 from postroom_smtp.handlers.delivering import Delivering
@@ -46,9 +47,17 @@ async def start(process: Process) -> None:
     configuration = Configuration(bus, FAMILIES)
     directory = ConfiguredDirectory(configuration)
     receiving = Receiving(directory, bus, process.clock, counts, hostname=settings.hostname)
-    guests = Guests(receiving, counts, settings.limits, hostname=settings.hostname)
+    certificate = Certificate(*settings.certificate) if settings.certificate else None
+    guests = Guests(
+        receiving, counts, settings.limits, hostname=settings.hostname,
+        tls=certificate.context if certificate else None,
+    )  # fmt: skip
     server = SmtpServer(guests, settings.host, settings.port)
-    await server.start()
+    servers = [server]
+    if settings.tls_port is not None:
+        servers.append(SmtpServer(guests, settings.host, settings.tls_port, implicit=True))
+    for one in servers:
+        await one.start()
     door = _relay(settings, (reachable(settings.host), server.port))
     ways = OwnDoor(directory, receiving, door)
     relay = _relay(settings, settings.relay) if settings.relay else None
@@ -57,7 +66,7 @@ async def start(process: Process) -> None:
 
     async def stop() -> None:
         delivering.stop()
-        await asyncio.gather(server.stop(), consumer.stop())
+        await asyncio.gather(*(one.stop() for one in servers), consumer.stop())
 
     process.on_stop(bus.close)
     process.on_stop(stop)
@@ -65,9 +74,16 @@ async def start(process: Process) -> None:
     process.health.add("configuration", lambda: configuration.trouble)
     process.health.add("deliveries", lambda: consumer.trouble)
     process.spawn(server.watch(), "slow peers")
+    if certificate is not None:
+        process.spawn(certificate.watch(), "certificate")
     process.spawn(_with_broker(process, bus, configuration, consumer), "broker")
     structlog.get_logger().info(
-        "listening for SMTP", host=settings.host, port=server.port, relay=settings.relay
+        "listening for SMTP",
+        host=settings.host,
+        port=server.port,
+        tls=certificate is not None,
+        tls_port=settings.tls_port,
+        relay=settings.relay,
     )
 
 

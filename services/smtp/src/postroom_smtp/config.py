@@ -2,6 +2,7 @@
 
 import re
 import socket
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -23,6 +24,10 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
     """What we call ourselves, in the greeting, in Received and to the relay."""
     limits: Limits
+    certificate: tuple[Path, Path] | None
+    """Files of our certificate with its chain, and of its key."""
+    tls_port: int | None
+    """Where TLS is spoken from the first byte; None = nowhere."""
     relay: tuple[str, int] | None
     """The next hop; without it outgoing mail is captured."""
     patience: Patience
@@ -33,11 +38,17 @@ def read(settings: Settings) -> SmtpConfig:
     hostname = settings.text("SMTP_HOSTNAME", _own_name())
     if not _NAME.fullmatch(hostname):
         raise OperatorError(f"POSTROOM_SMTP_HOSTNAME={hostname!r} must be a host name")
+    certificate = _certificate(settings)
+    tls_port = settings.integer("SMTP_TLS_PORT", 0, high=65_535) or None
+    if tls_port and certificate is None:
+        raise OperatorError("POSTROOM_SMTP_TLS_PORT needs POSTROOM_SMTP_TLS_CERTIFICATE and _KEY")
     return SmtpConfig(
         host=settings.text("SMTP_HOST", "127.0.0.1"),
         port=settings.integer("SMTP_PORT", 2525, high=65_535),
         hostname=hostname,
         limits=_limits(settings),
+        certificate=certificate,
+        tls_port=tls_port,
         relay=settings.host_port("RELAY"),
         patience=Patience(
             connect=settings.number("RELAY_CONNECT_SECONDS", 15, low=0.1),
@@ -45,6 +56,13 @@ def read(settings: Settings) -> SmtpConfig:
             data=settings.number("RELAY_DATA_SECONDS", 600, low=0.1),
         ),
     )
+
+
+def _certificate(settings: Settings) -> tuple[Path, Path] | None:
+    chain, key = settings.optional("SMTP_TLS_CERTIFICATE"), settings.optional("SMTP_TLS_KEY")
+    if bool(chain) != bool(key):
+        raise OperatorError("POSTROOM_SMTP_TLS_CERTIFICATE and POSTROOM_SMTP_TLS_KEY go together")
+    return (Path(chain), Path(key)) if chain and key else None
 
 
 def _limits(settings: Settings) -> Limits:

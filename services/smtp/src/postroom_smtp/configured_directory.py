@@ -1,9 +1,16 @@
-"""Our addresses and domains as the configuration bucket has them."""
+"""Our addresses and domains, and who may sign in, as the configuration bucket has them."""
 
-from postroom_contract.documents import AddressDocument, DomainDocument, address_key, domain_key
+from postroom_contract.documents import (
+    AddressDocument,
+    DomainDocument,
+    SubmissionDocument,
+    address_key,
+    domain_key,
+    submission_key,
+)
 from postroom_runtime.configuration import Configuration
 
-FAMILIES = ("address", "domain")
+FAMILIES = ("address", "domain", "submission")
 
 
 class ConfiguredDirectory:
@@ -19,6 +26,10 @@ class ConfiguredDirectory:
     def has_domain(self, canonical: str) -> bool:
         """Return whether we take mail for addresses of this domain."""
         return self._configuration.get(domain_key(canonical), DomainDocument) is not None
+
+    def submission(self, login: str) -> SubmissionDocument | None:
+        """Return who signs in with this; UnavailableError when it cannot be read."""
+        return self._configuration.get(submission_key(login), SubmissionDocument)
 
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""

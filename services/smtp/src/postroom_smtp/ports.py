@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from postroom_contract.documents import AddressDocument
+from postroom_contract.documents import AddressDocument, SubmissionDocument
 from postroom_contract.mail import Pointer
 from postroom_runtime.messages import Found, Publication, Stored
 from postroom_smtp.domain.delivery import HopReply
@@ -17,6 +17,9 @@ class Directory(Protocol):
 
     def has_domain(self, canonical: str) -> bool:
         """Return whether we take mail for addresses of this domain."""
+
+    def submission(self, login: str) -> SubmissionDocument | None:
+        """Return who signs in with this; UnavailableError when it cannot be read."""
 
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""

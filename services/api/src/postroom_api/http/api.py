@@ -23,6 +23,7 @@ from postroom_api.http import (
     own_api,
     people_api,
     sharing_api,
+    submission_api,
     system_api,
     trials_api,
 )
@@ -300,6 +301,6 @@ def router() -> Router:
         list_deliveries, get_copy, list_set_aside, redo, *office_api.HANDLERS, *people_api.HANDLERS,
         *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
-        *sharing_api.HANDLERS,
+        *sharing_api.HANDLERS, *submission_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

@@ -45,6 +45,7 @@ from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.staff import Staff
+from postroom_api.http.submission import Submission
 from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
 from postroom_api.postgres.idempotency import Idempotency
@@ -79,6 +80,7 @@ class Desks:
     connecting: Connecting
     discovering: Discovering
     sharing: Sharing
+    submission: Submission
 
 
 @dataclass(frozen=True)

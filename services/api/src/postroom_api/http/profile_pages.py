@@ -14,8 +14,10 @@ from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pages import SEE_OTHER, Form, Req, Who, page
 from postroom_api.http.people_pages import FOR_THE_FORM
 from postroom_api.http.problems import ProblemError, invalid
+from postroom_api.http.submission import Submission
 
 At = NamedDependency[OwnDesk]
+Sub = NamedDependency[Submission]
 TOO_MANY = 429
 SHOWN = FOR_THE_FORM | {TOO_MANY}
 DAYS = (30, 90, 365)
@@ -186,6 +188,42 @@ async def revoke_token(who: Who, own: At, token: str) -> Redirect:
     return _back("#tokens")
 
 
+@get("/profile/mail-programs", include_in_schema=False)
+async def submission_page(request: Req, who: Who, submission: Sub) -> Response[str]:
+    return await _submission(request, who, submission, None)
+
+
+async def _submission(
+    request: Req, who: Principal, submission: Submission, error: ProblemError | None
+) -> Response[str]:
+    return page(
+        request,
+        "submission.html",
+        error.status if error else 200,
+        passwords=await submission.own(who),
+        error=error.detail if error else None,
+        made=None,
+    )
+
+
+@post("/profile/mail-programs", include_in_schema=False, status_code=200)
+async def add_submission_password(request: Req, who: Who, submission: Sub) -> Response[str]:
+    try:
+        made = await submission.add(who, str((await request.form()).get("name", ""))[:100])
+    except ProblemError as error:
+        if error.status not in SHOWN:
+            raise
+        return await _submission(request, who, submission, error)
+    passwords = await submission.own(who)
+    return page(request, "submission.html", passwords=passwords, made=made, error=None)
+
+
+@post("/profile/mail-programs/{password:str}/remove", include_in_schema=False)
+async def remove_submission_password(who: Who, submission: Sub, password: str) -> Redirect:
+    await submission.remove(who, password)
+    return _back("/mail-programs")
+
+
 @post("/profile/sessions/end-others", include_in_schema=False)
 async def end_others(who: Who, own: At) -> Redirect:
     await own.end_other_sessions(who)
@@ -203,5 +241,6 @@ def router() -> Router:
     handlers: list[Any] = [
         profile_page, change_profile, change_password, begin_factor, factor_page, confirm_factor,
         renew_codes, remove_factor, add_token, revoke_token, end_others, end_session,
+        submission_page, add_submission_password, remove_submission_password,
     ]  # fmt: skip
     return Router("/", route_handlers=handlers)

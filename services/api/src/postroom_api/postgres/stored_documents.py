@@ -15,6 +15,7 @@ Document = (
     | documents.MailboxDocument
     | documents.RuleDocument
     | documents.RulesetDocument
+    | documents.SubmissionDocument
 )
 
 
@@ -52,6 +53,24 @@ async def domain(connection: Connection, domain: str) -> tuple[str, Document]:
         )
     )
     return documents.domain_key(domain), document
+
+
+async def submission(connection: Connection, login: str) -> tuple[str, Document]:
+    """Return (key, document) of who may sign in to send mail."""
+    rows: Any = await connection.fetch(
+        "SELECT s.account, s.hash FROM config.submission_password s"
+        " JOIN config.person p ON p.id = s.person AND p.state = 'active'"
+        " WHERE s.login = $1 ORDER BY s.created_at, s.id",
+        login,
+    )
+    document = documents.SubmissionDocument(
+        login=login,
+        account=rows[0]["account"] if rows else "",
+        hashes=tuple(row["hash"] for row in rows),
+        deleted=not rows,
+        version=await _next_version(connection),
+    )
+    return documents.submission_key(login), document
 
 
 async def mailboxes(

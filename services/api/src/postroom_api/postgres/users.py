@@ -278,6 +278,10 @@ async def close(connection: Connection, person: str) -> list[str]:
             f"DELETE FROM config.{table} WHERE person = $1",  # noqa: S608 - constants
             person,
         )
+    gone = await connection.fetch(
+        "DELETE FROM config.submission_password WHERE person = $1 RETURNING login", person
+    )
+    await note(connection, *{f"submission {row['login']}" for row in gone})
     rows = await connection.fetch(
         "UPDATE config.mailbox SET active = false, version = nextval('config.version')"
         " WHERE owner = $1 AND active RETURNING id",

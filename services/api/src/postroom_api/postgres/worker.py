@@ -78,6 +78,7 @@ class Worker:
                 ("mailbox", "'mailbox ' || id"),
                 ("ruleset", "'ruleset ' || scope"),
                 ("address", "'address ' || address"),
+                ("submission_password", "'submission ' || login"),
             ):
                 await connection.execute(
                     f"INSERT INTO config.outbox (key) SELECT {key} FROM config.{table}"  # noqa: S608 - constants
@@ -210,6 +211,8 @@ async def _documents(connection: Connection, kind: str, rest: str) -> list[tuple
         return [await stored_documents.address(connection, rest)]
     if kind == "domain":
         return [await stored_documents.domain(connection, rest)]
+    if kind == "submission":
+        return [await stored_documents.submission(connection, rest)]
     if kind == "rule":
         scope, _, rule = rest.partition(" ")
         return [await stored_documents.gone_rule(connection, scope, rule)]

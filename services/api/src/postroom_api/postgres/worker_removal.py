@@ -18,6 +18,7 @@ NOTED: Final = (
     ("mailbox_share", None),
     ("mailbox", "'mailbox ' || id"),
     ("domain", "'domain ' || domain"),
+    ("submission_password", "'submission ' || login"),
 )
 """Configuration, in an order in which it can go, with the note that makes its deletion known."""
 LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check")

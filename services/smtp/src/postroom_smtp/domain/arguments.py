@@ -17,6 +17,8 @@ from postroom_smtp.domain.replies import RefusalError
 
 EXTENSIONS: Final = ("8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES")
 _MAIL_PARAMETERS: Final = frozenset({"SIZE", "BODY", "SMTPUTF8"})
+_SIGNED_IN_PARAMETERS: Final = _MAIL_PARAMETERS | {"AUTH"}
+"""AUTH= names who wrote a mail first (RFC 4954 §5); nobody is trusted to say so."""
 _SIZE_DIGITS: Final = 20
 """RFC 1870 §3."""
 
@@ -28,11 +30,12 @@ class MailFrom(msgspec.Struct, frozen=True):
     smtputf8: bool = False
 
 
-def mail_from(argument: str, *, extended: bool, limit: int) -> MailFrom:
+def mail_from(argument: str, *, extended: bool, limit: int, signing_in: bool = False) -> MailFrom:
     """Read what stands behind MAIL; RefusalError says what is wrong with it."""
     path = _path(argument, "FROM:", "5.1.7")
     params = path.params
-    if params and (not extended or not params.keys() <= _MAIL_PARAMETERS):
+    known = _SIGNED_IN_PARAMETERS if signing_in else _MAIL_PARAMETERS
+    if params and (not extended or not params.keys() <= known):
         raise RefusalError(replies.parameter())
     if "BODY" in params and (params["BODY"] or "").upper() not in {"7BIT", "8BITMIME"}:
         raise RefusalError(replies.argument("BODY is 7BIT or 8BITMIME"))

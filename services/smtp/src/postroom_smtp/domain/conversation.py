@@ -2,17 +2,19 @@
 
 Laws:
 1. Every line gets exactly one reply.
-2. A recipient that was accepted stands in `targets` once, however often it was named.
+2. Nobody is asked for a password before the session is encrypted.
+3. A recipient that was accepted stands in `targets` once, however often it was named.
 """
 
 from collections.abc import Callable
 from typing import Final
 
 from postroom_mail.address import Address
-from postroom_smtp.domain import arguments, replies
+from postroom_smtp.domain import arguments, replies, signing_in
 from postroom_smtp.domain.admission import Target
 from postroom_smtp.domain.limits import Limits
 from postroom_smtp.domain.replies import RefusalError, Reply
+from postroom_smtp.domain.signing_in import Check, Exchange
 
 Admit = Callable[[Address], Target]
 """Returns where mail for an address goes, or raises RefusalError."""
@@ -20,16 +22,34 @@ Admit = Callable[[Address], Target]
 _KNOWN_BUT_NOT_OFFERED: Final = frozenset(
     {"AUTH", "BDAT", "ETRN", "EXPN", "SAML", "SEND", "SOML", "STARTTLS", "TURN"}
 )
+_WRONG_PASSWORDS: Final = 3
 _LONGEST_NAME: Final = 255
 
 
 class Conversation:
     """The state of a session between its lines."""
 
-    def __init__(self, hostname: str, limits: Limits, admit: Admit) -> None:
+    def __init__(
+        self,
+        hostname: str,
+        limits: Limits,
+        admit: Admit,
+        *,
+        check: Check | None = None,
+        tls_offered: bool = False,
+        tls: str = "",
+    ) -> None:
         self._hostname = hostname
         self._limits = limits
         self._admit = admit
+        self._check = check
+        self._tls_offered = tls_offered
+        self._exchange: Exchange | None = None
+        self._wrong = 0
+        self.tls = tls
+        """The version of the session's TLS; empty = it is in clear."""
+        self.submitter = ""
+        """Who has signed in."""
         self._commands = 0
         self._errors = 0
         self.helo = ""
@@ -51,15 +71,30 @@ class Conversation:
             "HELP": lambda _: replies.HELP,
             "QUIT": lambda _: replies.GOODBYE,
         }
+        if tls_offered:
+            self._verbs["STARTTLS"] = self._starttls
+        if check is not None:
+            self._verbs["AUTH"] = self._auth
 
     def command(self, line: bytes) -> Reply:
-        """Answer one command line, given without its CRLF."""
+        """Answer one line, given without its CRLF: a command, or what AUTH has asked for."""
+        verb = ""
         try:
-            verb, argument = self._parse(line)
-            reply = self._answer(verb, argument)
+            if self._exchange is not None:
+                reply = self._go_on(self._exchange, line)
+            else:
+                verb, argument = self._parse(line)
+                reply = self._answer(verb, argument)
         except RefusalError as refusal:
             verb, reply = "", refusal.reply
         return self.count(verb, reply)
+
+    def encrypted(self, version: str) -> None:
+        """Begin anew, under TLS: what was said in clear is forgotten (RFC 3207 §4.2)."""
+        self.end_transaction(accepted=False)
+        self.helo = ""
+        self.extended = False
+        self.tls = version
 
     def count(self, verb: str, reply: Reply) -> Reply:
         """Return `reply`, or the end of the session when it was one too many."""
@@ -85,9 +120,10 @@ class Conversation:
     @property
     def protocol(self) -> str:
         """The name for the `with` of Received (RFC 3848, RFC 6531 §4.3)."""
+        security = ("S" if self.tls else "") + ("A" if self.submitter else "")
         if self.smtputf8:
-            return "UTF8SMTP"
-        return "ESMTP" if self.extended else "SMTP"
+            return "UTF8SMTP" + security
+        return f"ESMTP{security}" if self.extended else "SMTP"
 
     def _parse(self, line: bytes) -> tuple[str, str]:
         try:
@@ -110,8 +146,12 @@ class Conversation:
     def _ehlo(self, argument: str) -> Reply:
         self._greet(argument)
         self.extended = True
-        size = f"SIZE {self._limits.message}"
-        return replies.ehlo(self._hostname, (size, *arguments.EXTENSIONS))
+        offered = [f"SIZE {self._limits.message}", *arguments.EXTENSIONS]
+        if self._tls_offered and not self.tls:
+            offered.append("STARTTLS")
+        if self._check is not None and self.tls:
+            offered.append(f"AUTH {' '.join(signing_in.MECHANISMS)}")
+        return replies.ehlo(self._hostname, offered)
 
     def _helo(self, argument: str) -> Reply:
         self._greet(argument)
@@ -124,12 +164,55 @@ class Conversation:
         self.end_transaction(accepted=False)
         self.helo = argument
 
+    def _starttls(self, argument: str) -> Reply:
+        if argument:
+            return replies.argument("STARTTLS takes no argument")
+        return replies.TLS_ACTIVE if self.tls else replies.START_TLS
+
+    def _auth(self, argument: str) -> Reply:
+        if not self.tls:
+            return replies.TLS_NEEDED
+        if not self.extended:
+            return replies.sequence("send EHLO first")
+        if self.submitter or self.sender is not None:
+            return replies.sequence("not now")
+        self._exchange = signing_in.begin(argument)
+        return self._go_on(self._exchange, None)
+
+    def _go_on(self, exchange: Exchange, line: bytes | None) -> Reply:
+        """Send the line into the exchange; at its end the password is checked."""
+        self._exchange = None
+        try:
+            challenge = next(exchange) if line is None else exchange.send(line)
+        except StopIteration as end:
+            return self._signed_in(*end.value)
+        self._exchange = exchange
+        return challenge
+
+    def _signed_in(self, login: str, password: str) -> Reply:
+        assert self._check is not None, "AUTH is offered only with it"
+        try:
+            self.submitter = self._check(login, password)
+        except RefusalError as refusal:
+            self._wrong += refusal.reply == replies.WRONG_PASSWORD
+            if self._wrong >= _WRONG_PASSWORDS:
+                raise RefusalError(replies.TOO_MANY_PASSWORDS) from None
+            raise
+        return replies.SIGNED_IN
+
     def _mail(self, argument: str) -> Reply:
         if not self.helo:
             return replies.sequence("send EHLO first")
         if self.sender is not None:
             return replies.sequence("there is a sender already")
-        found = arguments.mail_from(argument, extended=self.extended, limit=self._limits.message)
+        found = arguments.mail_from(
+            argument,
+            extended=self.extended,
+            limit=self._limits.message,
+            signing_in=self._check is not None and bool(self.tls),
+        )
+        if self.submitter and found.sender.lower() != self.submitter:
+            return replies.NOT_YOURS
         self.sender, self.smtputf8 = found.sender, found.smtputf8
         return replies.SENDER_OK
 

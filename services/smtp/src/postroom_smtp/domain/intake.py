@@ -33,6 +33,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     smtputf8: bool
     session: str
     """Names the session in the log."""
+    tls: str = ""
+    submitter: str = ""
 
 
 def plain_name(helo: str) -> str:
@@ -86,6 +88,8 @@ def envelopes(
             client=transaction.client,
             helo=plain_name(transaction.helo),
             smtputf8=transaction.smtputf8,
+            tls=transaction.tls,
+            submitter=transaction.submitter,
         )
         for target in transaction.targets
     ]

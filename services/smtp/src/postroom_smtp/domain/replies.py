@@ -10,6 +10,8 @@ import msgspec
 
 OK: Final = 250
 GO_ON: Final = 354
+CHALLENGE: Final = 334
+READY: Final = 220
 CLOSING: Final = 421
 
 
@@ -124,12 +126,33 @@ def too_large(*, closes: bool = False) -> Reply:
     return Reply(552, "5.3.4", "the message is larger than announced in EHLO", "size", closes)
 
 
+def challenge(text: str) -> Reply:
+    """Return what AUTH asks for, in base64 (RFC 4954 §4)."""
+    return Reply(CHALLENGE, "", text)
+
+
 GOODBYE: Final = Reply(221, "2.0.0", "goodbye", closes=True)
 DONE: Final = Reply(OK, "2.0.0", "done")
 SENDER_OK: Final = Reply(OK, "2.1.0", "sender ok")
 RECIPIENT_OK: Final = Reply(OK, "2.1.5", "recipient ok")
 SEND_DATA: Final = Reply(GO_ON, "", "end with <CRLF>.<CRLF>")
 CANNOT_VERIFY: Final = Reply(252, "2.0.0", "send mail and see")
+START_TLS: Final = Reply(READY, "2.0.0", "go ahead")
+"""Of the same code as the greeting; the session begins anew behind it (RFC 3207 §4.2)."""
+TLS_ALONE: Final = Reply(
+    503, "5.5.1", "STARTTLS must be the last of a group", "sequence", closes=True
+)
+"""RFC 2920 §3.1; what stands behind it in clear may be somebody else's (CVE-2011-0411)."""
+TLS_ACTIVE: Final = Reply(503, "5.5.1", "TLS is on already", "sequence")
+TLS_NEEDED: Final = Reply(538, "5.7.11", "signing in needs STARTTLS first", "auth")
+SIGNED_IN: Final = Reply(235, "2.7.0", "signed in")
+WRONG_PASSWORD: Final = Reply(535, "5.7.8", "login or password is wrong", "auth")
+TOO_MANY_PASSWORDS: Final = Reply(421, "4.7.0", "too many wrong passwords", "auth", closes=True)
+CANNOT_SIGN_IN: Final = Reply(454, "4.7.0", "cannot check passwords now, try again later", "auth")
+CANCELLED: Final = Reply(501, "5.7.0", "cancelled", "auth")
+NOT_BASE64: Final = Reply(501, "5.5.2", "this is not base64", "auth")
+UNKNOWN_MECHANISM: Final = Reply(504, "5.5.4", "PLAIN and LOGIN are offered", "auth")
+NOT_YOURS: Final = Reply(553, "5.7.1", "this sender is not who has signed in", "auth")
 HELP: Final = Reply(214, "2.0.0", "see RFC 5321")
 NEEDS_UTF8: Final = Reply(553, "5.6.7", "an international address needs SMTPUTF8", "address")
 UNKNOWN_ADDRESS: Final = Reply(550, "5.1.1", "no such address here", "unknown address")

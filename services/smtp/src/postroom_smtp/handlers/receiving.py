@@ -19,7 +19,7 @@ from postroom_mail.address import Address
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
 from postroom_runtime.messages import FullError, Publication
-from postroom_smtp.domain import admission, intake, replies
+from postroom_smtp.domain import admission, intake, replies, signing_in
 from postroom_smtp.domain.admission import Target
 from postroom_smtp.domain.intake import Transaction
 from postroom_smtp.domain.replies import RefusalError, Reply
@@ -74,6 +74,15 @@ class Receiving:
             domain_is_ours=self._directory.has_domain(asked.domain),
             knows=self._directory.knows(),
         )
+
+    def sign_in(self, login: str, password: str) -> str:
+        """Return the e-mail address of whoever this is; RefusalError otherwise."""
+        try:
+            found = self._directory.submission(login.strip().lower())
+        except UnavailableError:
+            self._log.exception("a submission document cannot be read")
+            raise RefusalError(replies.CANNOT_SIGN_IN) from None
+        return signing_in.verified(found, password, knows=self._directory.knows())
 
     async def store(self, transaction: Transaction) -> Reply:
         """Store the mail for each recipient and return what to tell the peer. Never raises."""
