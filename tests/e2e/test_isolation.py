@@ -24,7 +24,8 @@ from support.world import ADMIN, BEA, BEN, DORA, NOBODY, OLGA, OTTO, Thing, Worl
 ASKERS = (OLGA, OTTO, BEN, BEA, ADMIN, DORA, NOBODY)
 OUTSIDE = {DORA, NOBODY}
 AT_ONCE = 8
-PLACES = {"entry": "set_aside", "serial": "delivery", "person": "user", "secret": "connect_link"}
+PLACES = {"entry": "set_aside", "serial": "delivery", "person": "user", "secret": "connect_link",
+    "password": "submission"}  # fmt: skip
 FILTERS = {"owner": "user", "person": "user", "origin": "post"}
 """Places in paths (and queries) that are not called by the kind of thing that stands there."""
 ANSWERS_EACH = {"changeMailboxes", "orderServices"}
@@ -84,6 +85,7 @@ BODIES: dict[str, list[Body]] = {
     "confirmSecondFactor": [lambda _: {"code": "0"}],
     "renewRecoveryCodes": [lambda _: {"code": "0"}],
     "removeSecondFactor": [lambda _: {"code": "0"}],
+    "createSubmissionPassword": [lambda _: {"name": "x"}],
     "createToken": [lambda _: {"name": "x", "scopes": ["users:read"]}],
 }  # fmt: skip
 """A body for every route that takes one, from an id; what it makes must harm nobody."""

@@ -266,7 +266,11 @@ async def _own(world: World, apis: dict[str, Api], worker: asyncpg.Connection) -
     for who, api in apis.items():
         canary = f"canary-token-{who}"
         made = await api.post("/tokens", name=canary, scopes=["forums:read"])
+        phrase = f"canary-submission-{who}"
+        drawn = await api.post("/me/submission-passwords", name=phrase)
         seen = {who, ADMIN} if who == OLGA else {who}
+        world.add("submission", drawn["password"]["id"], seen, phrase)
+        world.add("secret", drawn["secret"], (), drawn["secret"])
         world.add("token", made["token"]["id"], seen, canary)
         world.add("secret", made["secret"], (), made["secret"])
     people = {one.id: one.canary.removeprefix("canary-user-") for one in world.things}

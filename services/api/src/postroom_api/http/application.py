@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
@@ -112,7 +112,7 @@ def litestar_of(desks: Desks | None, shared: Shared | None, version: str) -> Lit
     static = create_static_files_router(
         path="/static", directories=[str(files("postroom_api") / "static")], include_in_schema=False
     )
-    made = Litestar(
+    return Litestar(
         route_handlers=[api.router(), *(one.router() for one in PAGES), static],
         dependencies={
             **{one.name: giving(one.name) for one in fields(Desks)},
@@ -130,8 +130,30 @@ def litestar_of(desks: Desks | None, shared: Shared | None, version: str) -> Lit
         openapi_config=_described(version),
         logging_config=None,
     )
-    complete(made.openapi_schema)
-    return made
+
+
+class CompletedJson(JsonRenderPlugin):
+    """The description, made when it is first asked for: it takes a third of a start."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/openapi.json")
+        self._completed: dict[str, Any] = {}
+
+    def render(
+        self,
+        request: Request[Any, Any, Any],
+        openapi_schema: dict[str, Any],  # noqa: ARG002 - without refusals and examples
+    ) -> bytes:
+        """Return the description as JSON."""
+        if not self._completed:
+            self._completed = completed(request.app)
+        return self.render_json(request, self._completed)
+
+
+def completed(application: Litestar) -> dict[str, Any]:
+    """Return the API's description with its refusals and examples."""
+    complete(application.openapi_schema)
+    return application.openapi_schema.to_schema()
 
 
 def _described(version: str) -> OpenAPIConfig:
@@ -142,5 +164,5 @@ def _described(version: str) -> OpenAPIConfig:
         path="/schema",
         security=[{"bearer": []}],
         components=Components(security_schemes={"bearer": bearer}),
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        render_plugins=[CompletedJson()],
     )

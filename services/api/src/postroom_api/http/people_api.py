@@ -111,9 +111,9 @@ async def make_link(
     who: Who,
     staff: At,
     user: str,
-    send: Annotated[bool, Parameter(query="send", description="Mail it to them")] = False,
+    by_mail: Annotated[bool, Parameter(query="send", description="Mail it to them")] = False,
 ) -> NewLink:
-    return await staff.new_link(who, user, send=send)
+    return await staff.new_link(who, user, send=by_mail)
 
 
 @delete(
