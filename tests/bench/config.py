@@ -44,6 +44,8 @@ PAGES = [
 SEARCHES = [
     "anna", "anna berg", "iwan", "exam", "4711", "clara.hahn", "imap.example", "anna nobody",
     "nobody", "a b", "greta hahn post", "hugo 33 web",
+    # Each word is frequent, and they never meet: nothing is found, and nothing ends it early.
+    "anna ben", "anna ben clara", "berg cole example",
 ]  # fmt: skip
 
 

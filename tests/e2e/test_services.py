@@ -129,6 +129,7 @@ async def test_a_service_is_permitted_connected_through_restricted_and_undone(
         await admin.get_by_label("Menu of My mail").click()
         await take(admin, "mailboxes-menu")
         await admin.keyboard.press("Escape")
+        await several_at_once(admin, api)
         await admin.get_by_role("cell", name="idle").dblclick()
         await expect(admin.get_by_label("Owner")).to_have_value(ANNA)
 
@@ -168,7 +169,7 @@ async def test_a_service_is_permitted_connected_through_restricted_and_undone(
 
         await admin.goto(f"{running.base_url}/connect-links/new")
         await admin.get_by_label("For whom").fill(ANNA)
-        await admin.get_by_role("button", name="Make link").click()
+        await admin.get_by_role("button", name="Make link", exact=True).click()
         link = await admin.locator("code.link").inner_text()
         await take(admin, "connect-link")
         await anna.goto(link)
@@ -176,6 +177,23 @@ async def test_a_service_is_permitted_connected_through_restricted_and_undone(
         assert watch.errors == []
         assert watch.elsewhere == []
         assert anna_watch.errors == []
+
+
+async def several_at_once(admin: Page, api: Api) -> None:
+    """The same for those that are selected; what cannot be done is said of each."""
+    await api.post("/mailboxes", name="Desk", source={"type": "smtp"})
+    await admin.reload()
+    for action, state in (("Pause", "paused"), ("Activate", "idle")):
+        await admin.get_by_label("Select My mail").check()
+        await admin.locator("p.bulk").get_by_role("button", name=action).click()
+        await expect(admin.get_by_role("row", name="My mail")).to_contain_text(state)
+    await admin.get_by_label("Select all").check()
+    await admin.locator("p.bulk").get_by_role("button", name="Receive now").click()
+    await expect(admin.get_by_text("Done for 1 of 2.")).to_be_visible()
+    await expect(admin.get_by_text("Mail comes to this mailbox by itself")).to_be_visible()
+    await take(admin, "mailboxes-bulk")
+    await admin.get_by_role("link", name="Back to the mailboxes").click()
+    await expect(admin.get_by_role("row", name="Desk")).to_be_visible()
 
 
 async def refused_by_api(running: System, anna: Page, service: str) -> None:

@@ -27,4 +27,5 @@ async def take(page: Page, name: str) -> None:
             await page.screenshot(path=path, full_page=True)
     await page.set_viewport_size(DESK)
     await page.emulate_media(color_scheme="light")
-    assert await browser.barriers(page) == [], name
+    found = await browser.barriers(page)
+    assert not found, f"{name}: {found}"
