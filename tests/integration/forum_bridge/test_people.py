@@ -281,3 +281,19 @@ async def test_a_mail_that_names_no_charset_is_read_in_the_mailboxs(bench, chars
     (topic,) = await bench.topics()
     (post,) = await bench.posts(topic.id)
     assert (topic.title, post.text, post.author_name) == (title, words + "\n", name)
+
+
+async def test_a_closed_topic_that_is_joined_to_another_stays_closed(bench):
+    await bench.stack.start("forum-bridge")
+    await bench.make_forum("ben@example.net")
+    await bench.post("Beans", "a@x.example")
+    await bench.settled(1)
+    await bench.post("Re: Beans", "c@x.example", In_Reply_To="<b@x.example>")
+    await bench.settled(2)
+    _, lower = sorted(await bench.topics(), key=lambda one: one.started_at)
+    await bench.ask(CloseTopic(account=ACCOUNT, asker=ADMIN, topic=lower.id, closed=True))
+    await bench.post("Re: Beans", "b@x.example", In_Reply_To="<a@x.example>")
+    await bench.idle()
+    (joined,) = await bench.topics()
+    assert (joined.closed, joined.posts, joined.title) == (True, 2, "Beans")
+    assert sorted(post.state for post in await bench.posts(joined.id)) == ["held", "shown", "shown"]

@@ -6,6 +6,7 @@ looked up stays true until it is committed.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,11 @@ from postroom_forum_bridge.postgres.letters import read_letter
 from postroom_forum_bridge.postgres.rows import POST, TOPIC, post_of, topic_of
 from postroom_forum_bridge.postgres.standings import look
 from postroom_runtime.postgres import Connection
+
+_STAYS_CLOSED: Final = (
+    "UPDATE forum.topic SET closed = closed OR (SELECT closed FROM forum.topic WHERE id = $1)"
+    " WHERE id = $2"
+)
 
 
 class PostgresWork:
@@ -119,6 +125,7 @@ class PostgresWork:
         for statement in (
             "UPDATE forum.post SET topic = $2 WHERE topic = $1",
             "UPDATE forum.reference SET topic = $2 WHERE topic = $1",
+            _STAYS_CLOSED,
             "UPDATE forum.topic SET merged_into = $2 WHERE id = $1 OR merged_into = $1",
         ):
             await self._connection.execute(statement, merged, topic)
