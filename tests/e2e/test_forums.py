@@ -101,8 +101,13 @@ async def test_people_join_a_forum_and_say_what_they_get(
             await expect(page.get_by_role("heading", name="Garden club")).to_be_visible()
         async with opened(chrome, running, olga) as page:
             watch = browser.Watch(page, running.base_url)
-            await page.goto(f"{running.base_url}/my/forums?left={garden}")
+            await page.goto(f"{running.base_url}/my/forums")
             await take(page, "my-forums")
+            await page.get_by_role("button", name="Leave Garden club").click()
+            await expect(page.get_by_role("button", name="Undo")).to_be_visible()
+            await take(page, "my-forums-left")
+            await page.get_by_role("button", name="Undo").click()
+            await expect(page.get_by_label("Gets Garden club")).to_have_value("none")
             assert watch.errors == []
     (mine,) = (await olga.get("/me/forums"))["data"]
     assert (mine["part"]["delivery"], mine["runs"]) == ("none", False)
