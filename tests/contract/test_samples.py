@@ -12,6 +12,7 @@ from postroom_contract import (
     documents,
     events,
     forum,
+    membership,
     probing,
     ruling,
     schema,
@@ -28,7 +29,7 @@ def kinds() -> dict[str, type]:
         f"command.{kind.__struct_config__.tag}": commands.Command
         for kind in get_args(commands.Command)
     }
-    for request in (*forum.REQUESTS, *ruling.REQUESTS, *probing.REQUESTS):
+    for request in (*forum.REQUESTS, *membership.REQUESTS, *ruling.REQUESTS, *probing.REQUESTS):
         found[f"rpc.{request.service}.{request.verb}.request"] = request
         found[f"rpc.{request.service}.{request.verb}.answer"] = request.answer
     found |= {

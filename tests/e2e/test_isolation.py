@@ -17,15 +17,17 @@ import pytest
 
 from postroom_api.http.application import litestar_of
 from support import world
-from support.operator import database
+from support.operator import database, forum_database
 from support.system import System
-from support.world import ADMIN, BEA, BEN, DORA, NOBODY, OLGA, OTTO, Thing, World
+from support.world import ADMIN, BEA, BEN, DORA, MONA, NOBODY, OLGA, OTTO, Thing, World
 
-ASKERS = (OLGA, OTTO, BEN, BEA, ADMIN, DORA, NOBODY)
+ASKERS = (OLGA, OTTO, MONA, BEN, BEA, ADMIN, DORA, NOBODY)
 OUTSIDE = {DORA, NOBODY}
 AT_ONCE = 8
-PLACES = {"entry": "set_aside", "serial": "delivery", "person": "user", "secret": "connect_link",
-    "password": "submission"}  # fmt: skip
+PLACES = {
+    "entry": "set_aside", "serial": "delivery", "person": "user", "secret": "connect_link",
+    "member": "membership", "password": "submission",
+}  # fmt: skip
 FILTERS = {"owner": "user", "person": "user", "origin": "post"}
 """Places in paths (and queries) that are not called by the kind of thing that stands there."""
 ANSWERS_EACH = {"changeMailboxes", "orderServices"}
@@ -34,6 +36,11 @@ SHUT_OTHERWISE = {"enterAccount": [409], "useConnectLink": [410]}
 """No token enters an account, whatever it names; a link that is none is as one that was used."""
 CONTINUED = {"listMailboxes", "listMessages", "listUsers", "listAudit"}
 """Lists that must be long enough here to have a second page."""
+RUNNING = {
+    "changeForum", "listMembers", "addMember", "changeMember", "removeMember", "changeTopic",
+    "moderatePost",
+}  # fmt: skip
+"""What only those who run a forum do, whoever else sees it."""
 KINDLESS = {"text", "secret", "member"}
 """Things that are no ids."""
 Body = Callable[[str], Any]
@@ -51,7 +58,12 @@ BODIES: dict[str, list[Body]] = {
     "renameAccount": [lambda _: {"name": "x"}],
     "removeAccount": [lambda _: {"name": "canary-account-beta"}],
     "createForum": [lambda _: {"name": "x", "address": "canary-forum-bea@beta.example"}],
+    "changeForum": [lambda _: {"name": "x"}],
     "addMember": [lambda _: {"email": "x@example.net"}],
+    "changeMember": [lambda _: {"delivery": "none"}],
+    "joinForum": [lambda _: {"delivery": "none"}],
+    "changeTopic": [lambda _: {"closed": True}],
+    "moderatePost": [lambda _: {"state": "removed"}],
     "createTopic": [lambda _: {"subject": "x", "text": "x"}],
     "createPost": [lambda _: {"text": "x"}, lambda one: {"text": "x", "parent": one}],
     "createMailbox": [lambda _: {"name": "x", "source": _source("canary-box-beta@beta.example")}],
@@ -169,7 +181,7 @@ def calls_of(route: Route, who: str, made: World) -> Iterator[Call]:
         ids = [one for one in ids if one.kind == "delivery"]  # a number
     kind = route.places[0]
     for one in _asked(ids, kind, who):
-        if route.changes and who in one.seen_by:
+        if route.changes and who in theirs(route, one):
             continue  # it would be theirs to change
         others = [other.id for other in _some(ids, "")][: len(route.places) - 1]
         for body in route.bodies or (None,):
@@ -177,6 +189,11 @@ def calls_of(route: Route, who: str, made: World) -> Iterator[Call]:
     mine = next((one for one in ids if one.kind == kind and who in one.seen_by), None)
     if mine is not None and who not in OUTSIDE:
         yield from _mixed_calls(route, who, mine, ids)
+
+
+def theirs(route: Route, thing: Thing) -> frozenset[str]:
+    """Those whose thing it is, as far as this route is concerned."""
+    return thing.run_by if route.operation in RUNNING and thing.run_by else thing.seen_by
 
 
 def _asked(things: list[Thing], kind: str, who: str) -> list[Thing]:
@@ -197,7 +214,9 @@ def _mixed_calls(route: Route, who: str, mine: Thing, ids: list[Thing]) -> Itera
     foreign = [one for one in ids if who not in one.seen_by | one.named_to]
     for other in foreign:
         if len(route.places) > 1:
-            yield Call(route, route.at(mine.id, other.id), other, None)
+            said = route.bodies[0](other.id) if route.bodies else None
+            yield Call(route, route.at(mine.id, other.id), other, said)
+            continue
         for body in route.bodies:
             if body("a") != body("b"):
                 yield Call(route, route.at(mine.id), None, body(other.id), other)
@@ -226,7 +245,7 @@ def judge(call: Call, who: str, status: int, text: str, made: World) -> Iterator
     if who in OUTSIDE and status != 401:
         yield f"{where}: somebody came in"
     about = call.about
-    hidden = about is not None and who not in about.seen_by and who not in OUTSIDE
+    hidden = about is not None and who not in theirs(call.route, about) and who not in OUTSIDE
     shut = {403, 404, *SHUT_OTHERWISE.get(call.route.operation, ())}
     if hidden and status not in shut:
         yield f"{where}: not shut: {text[:200]}"
@@ -303,15 +322,21 @@ UNCHANGED = {
     "config.mailbox_share": "mailbox, person, level",
     "config.link": "hash, person",
     "config.mail_service": "id, account, name, active, permitted",
+    "forum.forum": "id, account, name, joining, visible, version",
+    "forum.member": "id, forum, role, delivery, state",
+    "forum.topic": "id, forum, closed",
+    "forum.post": "id, forum, held, removed_at",
 }
 
 
-async def snapshot(connection: asyncpg.Connection) -> dict[str, set[tuple[Any, ...]]]:
-    """What must be there at the end as it was at the beginning."""
-    return {
-        table: {tuple(row) for row in await connection.fetch(f"SELECT {columns} FROM {table}")}
-        for table, columns in UNCHANGED.items()
-    }
+async def snapshot(*logins: asyncpg.Connection) -> dict[str, set[tuple[Any, ...]]]:
+    """What must be there at the end as it was at the beginning; the logins of api and forums."""
+    found = {}
+    for table, columns in UNCHANGED.items():
+        connection = logins[table.startswith("forum.")]
+        rows = await connection.fetch(f"SELECT {columns} FROM {table}")
+        found[table] = {tuple(row) for row in rows}
+    return found
 
 
 @pytest.fixture
@@ -328,8 +353,8 @@ async def test_nobody_reaches_what_is_not_theirs(system: System, full: World) ->
         description = (await client.get("/schema/openapi.json")).json()
     routes = list(routes_of(description))
     found = Found()
-    async with database(system) as connection:
-        before = await snapshot(connection)
+    async with database(system) as config, forum_database(system) as forums:
+        before = await snapshot(config, forums)
         further = await pages_further(full, routes)
         assert {call.route.operation for call in further} >= CONTINUED
         for who in ASKERS:
@@ -342,7 +367,7 @@ async def test_nobody_reaches_what_is_not_theirs(system: System, full: World) ->
         assert not shut, f"nobody could open {shut}: that proves nothing"
         await walk_pages(full, found)
         assert not found.wrong, "\n".join([f"{len(found.wrong)} wrong", *found.wrong[:40]])
-        after = await snapshot(connection)
+        after = await snapshot(config, forums)
     for table, rows in before.items():
         assert rows <= after[table], (table, rows - after[table])
 
@@ -365,7 +390,7 @@ OWN_PAGES = {"/sign-out", "/profile/password"}
 
 async def walk_pages(made: World, found: Found) -> None:
     """Every page with every id, as users of both accounts, a manager and nobody."""
-    for who in (OTTO, BEN, BEA, NOBODY):
+    for who in (OTTO, MONA, BEN, BEA, NOBODY):
         async with made.client(who) as client:
             for method, path in pages():
                 await _walk_page(made, client, who, (method, path), found)

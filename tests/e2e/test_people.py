@@ -23,7 +23,7 @@ from support.waiting import eventually
 ADMIN_PATHS = [
     "GET /users", "GET /users/usr_x", "GET /orphaned-mailboxes", "GET /users/tokens", "GET /audit",
     "GET /accounts", "GET /deliveries", "GET /deliveries/1/raw", "GET /set-aside",
-    "GET /forums/frm_x/members", "POST /accounts/acc_x/enter", "POST /set-aside/x/redo",
+    "POST /accounts/acc_x/enter", "POST /set-aside/x/redo",
     "POST /users/usr_x/link", "DELETE /users/usr_x/second-factor", "DELETE /users/tokens/tok_x",
     "POST /messages/msg_x/restore",
 ]  # fmt: skip
@@ -131,7 +131,8 @@ async def knock_everywhere(client: httpx.AsyncClient) -> None:
     assert opened == {
         "get /me", "patch /me", "get /me/sessions", "post /me/sessions/end-others", "get /tokens",
         "post /me/second-factor", "get /forums", "get /messages", "get /mailboxes", "get /rules",
-        "get /overview", "get /services", "get /mailbox-policy",
+        "get /overview", "get /services", "get /mailbox-policy", "get /me/forums",
+        "get /me/submission-passwords",
     }  # fmt: skip
 
 

@@ -152,11 +152,16 @@ async def test_mail_without_a_charset_is_read_in_the_mailboxes(running: System, 
         f"/api/v1/mailboxes/{box['id']}", json={"source": {"charset": "klingon"}}
     )
     assert wrong.json()["errors"][0]["pointer"] == "/source/charset"
+    forum = await api.forum("Bills", "bills@example.org")
+    posting = {"kind": "post_to_forum", "forum": forum}
     await api.post(
         "/rules", name="Bills", mailbox=box["id"], condition=compare("body", "contains", "Счёт"),
-        actions=[{"kind": "add_tag", "tag": "bill"}],
+        actions=[{"kind": "add_tag", "tag": "bill"}, posting],
     )  # fmt: skip
     raw = b"From: anna@example.net\r\nMessage-ID: <koi8@x>\r\nSubject: " + text + b"\r\n\r\n" + text
     await asyncio.to_thread(send, running, raw, ANNA, GARDEN)
     (row,) = await api.messages(1)
     assert (row["subject"], row["tags"]) == ("Счёт номер 17", ["bill"])
+    (topic,) = await api.topics(forum, 1)
+    (post,) = await api.posts(topic["id"], 1)
+    assert (topic["title"], post["text"].strip()) == ("Счёт номер 17", "Счёт номер 17")

@@ -19,10 +19,11 @@ from support.system import System
 from support.waiting import eventually
 
 PASSWORD = "canary tomatoes in may"
-ADMIN, OLGA, OTTO, BEA, BEN, DORA, NOBODY = "admin", "olga", "otto", "bea", "ben", "dora", "nobody"
-"""Administrator · owner of a mailbox, and another user, both of `first` · account administrator
-and user of `beta` · deactivated · without a credential."""
-FIRST = frozenset({ADMIN, OLGA, OTTO})
+ADMIN, OLGA, OTTO, MONA = "admin", "olga", "otto", "mona"
+BEA, BEN, DORA, NOBODY = "bea", "ben", "dora", "nobody"
+"""Administrator · owner of a mailbox, another user, and a moderator of forums, all of `first` ·
+account administrator and user of `beta` · deactivated · without a credential."""
+FIRST = frozenset({ADMIN, OLGA, OTTO, MONA})
 BETA = frozenset({BEA, BEN})
 
 
@@ -35,6 +36,8 @@ class Thing:
     seen_by: frozenset[str]
     canary: str = ""
     named_to: frozenset[str] = frozenset()
+    run_by: frozenset[str] = frozenset()
+    """Of forums and what is in them: who keeps order there."""
 
 
 @dataclass
@@ -52,9 +55,12 @@ class World:
         seen_by: Iterable[str],
         canary: str = "",
         named_to: Iterable[str] = (),
+        run_by: Iterable[str] = (),
     ) -> str:
         """Note a thing; return its id."""
-        made = Thing(str(thing), kind, frozenset(seen_by), canary, frozenset(named_to))
+        made = Thing(
+            str(thing), kind, frozenset(seen_by), canary, frozenset(named_to), frozenset(run_by)
+        )
         self.things.append(made)
         return made.id
 
@@ -90,6 +96,8 @@ async def build(system: System) -> World:
         await _mailboxes(system, world, admin, bea, worker)
         await _forum(world, admin, "first.example", FIRST, ADMIN)
         await _forum(world, bea, "beta.example", BETA, BEA)
+        await _hidden_forum(world, admin, "first.example", {ADMIN, MONA}, ADMIN)
+        await _hidden_forum(world, bea, "beta.example", {BEA}, BEA)
         await _services(world, admin, FIRST, ADMIN)
         await _services(world, bea, BETA, BEA)
         await _set_aside(world, worker)
@@ -106,7 +114,7 @@ async def _account(system: System, stack: AsyncExitStack, world: World) -> Api:
     assert (await client.post("/sign-in", data=form)).status_code == 303
     me = await made.get("/me")
     world.add("account", me["account"], FIRST)
-    world.add("user", me["id"], {ADMIN}, named_to={OLGA, OTTO, BEA})
+    world.add("user", me["id"], {ADMIN}, named_to={OLGA, OTTO, MONA, BEA})
     account = (await made.post("/accounts", name="canary-account-beta"))["id"]
     world.add("account", account, {ADMIN, *BETA}, "canary-account-beta")
     assert (await client.post(f"/api/v1/accounts/{account}/enter")).status_code == 204
@@ -115,7 +123,8 @@ async def _account(system: System, stack: AsyncExitStack, world: World) -> Api:
 
 async def _people(system: System, world: World, admin: Api, beta: Api) -> None:
     for where, name, role in (
-        (admin, OLGA, "user"), (admin, OTTO, "user"), (admin, DORA, "user"),
+        (admin, OLGA, "user"), (admin, OTTO, "user"), (admin, MONA, "user"),
+        (admin, DORA, "user"),
         (beta, BEA, "account_administrator"), (beta, BEN, "user"),
     ):  # fmt: skip
         canary = f"canary-user-{name}"
@@ -202,13 +211,17 @@ async def _mail_of(api: Api, box: str) -> Any:
 async def _forum(world: World, api: Api, domain: str, seen: frozenset[str], manager: str) -> None:
     name = f"canary-forum-{manager}"
     forum = await api.forum(name, f"{name}@{domain}", f"canary-member-{manager}@example.net")
-    world.add("forum", forum, seen, name)
-    world.add("member", f"canary-member-{manager}@example.net", {manager})
+    runs = {manager, MONA} & seen
+    world.add("forum", forum, seen, name, run_by=runs)
+    world.add("member", f"canary-member-{manager}@example.net", runs)
+    await _moderated(api, forum, runs)
+    for one in await api.all(f"/forums/{forum}/members"):
+        world.add("membership", one["id"], runs, run_by=runs)
     subject, text = f"canary-topic-{manager}", f"canary-post-{manager}"
     post = await api.post(f"/forums/{forum}/topics", subject=subject, text=text)
     (topic,) = await api.topics(forum, 1)
-    world.add("topic", topic["id"], seen, subject)
-    world.add("post", post["id"], seen, text)
+    world.add("topic", topic["id"], seen, subject, run_by=runs)
+    world.add("post", post["id"], seen, text, run_by=runs)
     box = next(one for one in (await api.get("/mailboxes"))["data"] if one["forum"] == forum)
     world.add("mailbox", box["id"], {manager})
 
@@ -217,6 +230,28 @@ async def _forum(world: World, api: Api, domain: str, seen: frozenset[str], mana
 
     for one in await eventually(delivered, what="the copy"):
         world.add("delivery", one["serial"], {manager})
+
+
+async def _moderated(api: Api, forum: str, runs: Iterable[str]) -> None:
+    if MONA in runs:
+        email = f"{MONA}@people.example"
+        await api.post(f"/forums/{forum}/members", email=email, delivery="none", role="moderator")
+
+
+async def _hidden_forum(world: World, api: Api, domain: str, seen: set[str], manager: str) -> None:
+    """One that only those in it know of."""
+    name = f"canary-hidden-forum-{manager}"
+    forum = await api.forum(name, f"{name}@{domain}")
+    world.add("forum", forum, seen, name, run_by=seen)
+    await _moderated(api, forum, seen)
+    hide = {"visible": "members", "joining": "invite"}
+    assert (await api.client.patch(f"/api/v1/forums/{forum}", json=hide)).status_code == 200
+    subject, text = f"canary-hidden-topic-{manager}", f"canary-hidden-post-{manager}"
+    post = await api.post(f"/forums/{forum}/topics", subject=subject, text=text)
+    world.add("topic", post["topic"], seen, subject, run_by=seen)
+    world.add("post", post["id"], seen, text, run_by=seen)
+    for one in await api.all(f"/forums/{forum}/members"):
+        world.add("membership", one["id"], seen, run_by=seen)
 
 
 async def _services(world: World, api: Api, seen: frozenset[str], manager: str) -> None:

@@ -107,10 +107,16 @@ class Bench:
         **headers: str,
     ) -> PostMail:
         raw = raw_mail(subject, message_id, sender, text, **headers)
-        mail = await self.deliver(raw, sender.partition("<")[2].strip(">"))
+        return await self.post_raw(raw, sender.partition("<")[2].strip(">"), token)
+
+    async def post_raw(
+        self, raw: bytes, sender: str, token: str | None = None, charset: str = ""
+    ) -> PostMail:
+        """What rules does with a mail for the forum."""
+        mail = await self.deliver(raw, sender)
         command = PostMail(
             id=derived_id("cmd", mail.id, "post", FORUM), account=ACCOUNT, correlation=mail.id,
-            causation=mail.id, forum=FORUM, mail=mail, token=token,
+            causation=mail.id, forum=FORUM, mail=mail, token=token, charset=charset,
         )  # fmt: skip
         await self.command(command)
         return command

@@ -14,6 +14,8 @@ INSERT INTO forum.forum (id, account, name, address, state)
     VALUES ('{f}', '{a}', 'F', '{f}@example.org', 'open');
 INSERT INTO forum.member (id, forum, email, email_key, name, delivery, state)
     VALUES ('mem_{f}', '{f}', 'a@b.c', 'a@b.c', '', 'each', 'active');
+INSERT INTO forum.silenced (account, email_key, silent, version)
+    VALUES ('{a}', 'a@b.c', true, 1);
 INSERT INTO forum.topic (id, forum, title, started_by, started_at, last_post_at)
     VALUES ('top_{f}', '{f}', 'T', 'A', now(), now());
 INSERT INTO forum.topic (id, forum, title, started_by, started_at, last_post_at, merged_into)

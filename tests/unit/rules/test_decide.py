@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from postroom_contract.rules import (
@@ -151,3 +152,10 @@ def test_commands_repeat_under_the_same_ids() -> None:
     assert first == again
     assert len({one.id for one in first}) == 2
     assert all(one.token is None for one in first)
+
+
+def test_a_post_is_read_in_the_charset_that_the_mail_was_decided_in() -> None:
+    rules = (rule("a", ALWAYS, PostToForum("frm_1")),)
+    event = event_for("post", None, decide(facts(role="post", forum="frm_1"), Ruleset(1, rules)))
+    (command,) = consequences(msgspec.structs.replace(event, charset="koi8-r"))
+    assert command.charset == "koi8-r"

@@ -33,6 +33,8 @@ class PostMail(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.post"):
     forum: str
     mail: MailReference
     token: str | None = None
+    charset: str = ""
+    """What the mailbox's mail is read in that names no charset; empty = nothing was chosen."""
 
 
 class RecordBounce(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.bounce"):
@@ -49,6 +51,15 @@ class LeaveForum(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.leave
     forum: str
     mail: MailReference
     token: str | None
+
+
+class SilencePerson(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.silence"):
+    """Send somebody's address no more posts, or again: a user was deactivated or reactivated."""
+
+    email: str
+    silent: bool
+    version: int
+    """Of the user: an older one changes nothing."""
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +117,7 @@ class Redo(CommandBase, frozen=True, kw_only=True, tag="redo"):
     original: Pointer
 
 
-Command = PostMail | RecordBounce | LeaveForum | DeliverChunk | ForwardMail | Redo
+Command = PostMail | RecordBounce | LeaveForum | SilencePerson | DeliverChunk | ForwardMail | Redo
 
 
 def subject_of(command: Command) -> str:

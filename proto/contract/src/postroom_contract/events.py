@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from postroom_contract import subjects
+from postroom_contract.forum import DeliveryMode, ForumRole, Joining, PostState, Visible
 from postroom_contract.mail import MailSummary, Pointer, Role
 from postroom_contract.rules import Decision
 
@@ -46,6 +47,8 @@ class MailSorted(EventBase, frozen=True, kw_only=True, tag="mail.sorted"):
     decision: Decision
     tls: str = ""
     submitter: str = ""
+    charset: str = ""
+    """What was read in it that names no charset; empty = nothing was chosen."""
 
 
 class PostCreated(EventBase, frozen=True, kw_only=True, tag="post.created"):
@@ -77,6 +80,44 @@ class MemberLeft(EventBase, frozen=True, kw_only=True, tag="member.left"):
 
     forum: str
     email: str
+
+
+class MemberChanged(EventBase, frozen=True, kw_only=True, tag="member.changed"):
+    """A member has another role or delivery mode. `about` is the member's id."""
+
+    forum: str
+    email: str
+    role: ForumRole
+    delivery: DeliveryMode
+
+
+class ForumChanged(EventBase, frozen=True, kw_only=True, tag="forum.changed"):
+    """A forum has other settings. `about` is the forum's id."""
+
+    forum: str
+    name: str
+    joining: Joining
+    visible: Visible
+
+
+class TopicChanged(EventBase, frozen=True, kw_only=True, tag="topic.changed"):
+    """A topic was closed or opened again. `about` is the topic's id."""
+
+    forum: str
+    topic: str
+    closed: bool
+
+
+class PostModerated(EventBase, frozen=True, kw_only=True, tag="post.moderated"):
+    """A post is held, was removed, or is shown again. `about` is the post's id.
+
+    A held post that is shown is announced by `post.created` as well, then.
+    """
+
+    forum: str
+    topic: str
+    post: str
+    state: PostState
 
 
 DeliveryState = Literal["delivered", "deferred", "failed", "captured"]
@@ -136,7 +177,10 @@ class MailboxChecked(EventBase, frozen=True, kw_only=True, tag="mailbox.checked"
     """None: by hand only."""
 
 
-Event = MailSorted | PostCreated | MemberJoined | MemberLeft | DeliveryReported | MailboxChecked
+Event = (
+    MailSorted | PostCreated | PostModerated | TopicChanged | ForumChanged | MemberJoined
+    | MemberLeft | MemberChanged | DeliveryReported | MailboxChecked
+)  # fmt: skip
 
 
 def type_of(event: Event) -> str:

@@ -8,6 +8,15 @@ import msgspec
 from postroom_contract.mail import AttachmentSummary
 
 Answer = TypeVar("Answer")
+DeliveryMode = Literal["each", "none"]
+"""Each post by mail · no mail."""
+ForumRole = Literal["member", "moderator"]
+Joining = Literal["open", "invite"]
+"""Every user of the account joins by themselves · only those who run the forum add people."""
+Visible = Literal["account", "members"]
+"""To every user of the account · to members and to those who run it alone."""
+PostState = Literal["shown", "removed", "held"]
+"""`removed` by those who run the forum · `held`: it came to a closed topic and waits for them."""
 
 
 class Request(msgspec.Struct, Generic[Answer], frozen=True, kw_only=True):
@@ -20,10 +29,24 @@ class Request(msgspec.Struct, Generic[Answer], frozen=True, kw_only=True):
     account: str
 
 
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """A person who asks; what they may is decided by the address that they take part with."""
+
+    email: str
+    administrator: bool = False
+    """Manages the account, and so runs every forum of it."""
+
+
+class PersonalRequest(Request[Answer], Generic[Answer], frozen=True, kw_only=True):
+    """A question of a person. Without `asker` a service of ours asks, and nothing is hidden."""
+
+    asker: Asker | None = None
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Why a request was not met."""
 
-    code: Literal["not_found", "conflict", "invalid", "unavailable"]
+    code: Literal["not_found", "conflict", "invalid", "unavailable", "forbidden", "stale"]
     detail: str
 
 
@@ -34,8 +57,17 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """How the asker takes part in a forum."""
+
+    member: str
+    role: ForumRole
+    delivery: DeliveryMode
+    joined_at: datetime
+
+
 class Forum(msgspec.Struct, frozen=True, kw_only=True):
-    """A forum in a list."""
+    """A forum, as the asker sees it."""
 
     id: str
     name: str
@@ -45,6 +77,15 @@ class Forum(msgspec.Struct, frozen=True, kw_only=True):
     topics: int
     posts: int
     last_post_at: datetime | None
+    description: str = ""
+    joining: Joining = "open"
+    visible: Visible = "account"
+    version: int = 1
+    """Grows with each change of its settings."""
+    part: Part | None = None
+    """None: the asker does not take part."""
+    runs: bool = False
+    """Whether the asker runs it: a moderator of it, or who manages the account."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +94,12 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     email: str
     name: str
-    delivery: Literal["each", "none"]
+    delivery: DeliveryMode
     state: Literal["active", "left"]
     joined_at: datetime
+    role: ForumRole = "member"
+    silenced: bool = False
+    """A user who was deactivated: gets no mail, whatever `delivery` says, until they are back."""
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +113,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     started_by: str
     started_at: datetime
     last_post_at: datetime
+    closed: bool = False
+    """Only those who run the forum write in it; a mail to it is held for them."""
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +128,11 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
-    """A post on its page. A placeholder stands for a mail that has not come (yet)."""
+    """A post on its page. A placeholder stands for a mail that has not come (yet).
+
+    What was removed comes without author and words to all who do not run the forum; what is held
+    does not come to them at all.
+    """
 
     id: str
     topic: str
@@ -98,6 +148,10 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[AttachmentSummary, ...]
     created_at: datetime
     deliveries: Deliveries
+    state: PostState = "shown"
+    removed_at: datetime | None = None
+    removed_by: str = ""
+    """Their name, for those who run the forum."""
 
 
 class Topics(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,34 +213,39 @@ class DiscardForum(Request[Done], frozen=True, kw_only=True):
     id: str
 
 
-class ListForums(Request[Forums], frozen=True, kw_only=True):
-    """All forums."""
+class ListForums(PersonalRequest[Forums], frozen=True, kw_only=True):
+    """All forums that the asker may see."""
 
     verb: ClassVar[str] = "forums"
     answer: ClassVar[type] = Forums
 
 
-class AddMember(Request[Member], frozen=True, kw_only=True):
-    """Let someone take part; a known address gets its name and delivery changed."""
+class AddMember(PersonalRequest[Member], frozen=True, kw_only=True):
+    """Let someone take part; a known address gets its name and delivery changed.
+
+    `role` None: as it is, and of somebody new `member`.
+    """
 
     verb: ClassVar[str] = "add_member"
     answer: ClassVar[type] = Member
     forum: str
     email: str
     name: str = ""
-    delivery: Literal["each", "none"] = "each"
+    delivery: DeliveryMode = "each"
+    role: ForumRole | None = None
 
 
-class ListMembers(Request[Members], frozen=True, kw_only=True):
-    """The active members of a forum."""
+class ListMembers(PersonalRequest[Members], frozen=True, kw_only=True):
+    """The active members of a forum; `search` is a part of name or address."""
 
     verb: ClassVar[str] = "members"
     answer: ClassVar[type] = Members
     forum: str
+    search: str = ""
     page: Page = Page()
 
 
-class ListTopics(Request[Topics], frozen=True, kw_only=True):
+class ListTopics(PersonalRequest[Topics], frozen=True, kw_only=True):
     """The topics of a forum."""
 
     verb: ClassVar[str] = "topics"
@@ -195,7 +254,7 @@ class ListTopics(Request[Topics], frozen=True, kw_only=True):
     page: Page = Page()
 
 
-class ListPosts(Request[Posts], frozen=True, kw_only=True):
+class ListPosts(PersonalRequest[Posts], frozen=True, kw_only=True):
     """The posts of a topic; the id of a topic that was joined to another leads there."""
 
     verb: ClassVar[str] = "posts"
@@ -204,7 +263,7 @@ class ListPosts(Request[Posts], frozen=True, kw_only=True):
     page: Page = Page()
 
 
-class WritePost(Request[Post], frozen=True, kw_only=True):
+class WritePost(PersonalRequest[Post], frozen=True, kw_only=True):
     """Write on the web: a reply with `topic` (and `parent`, else the last post), or a new topic.
 
     `id` is drawn by the api, so that asking again after a lost answer writes nothing twice.

@@ -37,7 +37,15 @@ _HOLD_ACCOUNTS: Final = ("EVENTS", "OUTBOX", "WORK", "DEAD")
 
 _EVENTS_OF: Final = {
     "rules": ("mail.sorted",),
-    "forum-bridge": ("post.created", "member.joined", "member.left"),
+    "forum-bridge": (
+        "post.created",
+        "post.moderated",
+        "topic.changed",
+        "forum.changed",
+        "member.joined",
+        "member.left",
+        "member.changed",
+    ),
     "smtp": ("delivery.reported",),
     "fetcher": ("mailbox.checked",),
 }
@@ -63,6 +71,7 @@ _PUBLISHES: Final = {
     "api": (
         f"{CONFIG_SUBJECT}.>",
         f"{ROOT}.command.*.*.redo.*",
+        f"{ROOT}.command.*.forum-bridge.silence.*",
         f"{ROOT}.rpc.forum-bridge.*",
         f"{ROOT}.rpc.rules.*",
         f"{ROOT}.rpc.fetcher.*",

@@ -20,6 +20,7 @@ from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
 from postroom_api.http.elsewhere import Elsewhere
+from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
@@ -40,7 +41,7 @@ from postroom_api.oidc import Provider
 from postroom_api.ports import Publisher, Removals
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.accounts import Accounts
-from postroom_api.postgres.audit import Audit
+from postroom_api.postgres.audit import Acts, Audit
 from postroom_api.postgres.connect_links import ConnectLinks
 from postroom_api.postgres.factors import Factors
 from postroom_api.postgres.forums import ForumRows
@@ -134,6 +135,7 @@ async def start(process: Process) -> None:
     desks = Desks(
         desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
         Submission(SubmissionPasswords(access), system, process.clock, relay),
+        ForumDesk(services, Acts(access)),
     )  # fmt: skip
     shared = Shared(
         people,

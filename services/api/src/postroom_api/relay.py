@@ -1,5 +1,7 @@
 """Configuration on its one way: Postgres → outbox → bucket.
 
+Who was deactivated or came back is no document: the forums are told by a command.
+
 Law: the epoch key is written after all configuration has been published once, so that a reader
 which has it has everything (smtp answers 550 only then).
 """
@@ -10,8 +12,9 @@ from collections.abc import Sequence
 import structlog
 
 from postroom_api.postgres.worker import Worker
-from postroom_contract import subjects
+from postroom_contract import commands, subjects
 from postroom_contract.codec import encode
+from postroom_contract.commands import SilencePerson
 from postroom_runtime.bus import Bus
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
@@ -45,9 +48,14 @@ class ConfigurationRelay:
             group.create_task(self._keep_epoch())
 
     async def _read(self, keys: Sequence[str]) -> list[list[Publication]]:
+        silences = await self._worker.silences(keys)
+        documents = await self._worker.documents(keys)
         return [
-            [Publication(subjects.config(key), encode(document), None) for key, document in found]
-            for found in await self._worker.documents(keys)
+            [
+                *(Publication(subjects.config(at), encode(one), None) for at, one in found),
+                *([_told(silences[key])] if key in silences else []),
+            ]
+            for key, found in zip(keys, documents, strict=True)
         ]
 
     async def _keep_epoch(self) -> None:
@@ -69,3 +77,7 @@ class ConfigurationRelay:
             await asyncio.sleep(0.05)
         epoch = encode({"epoch": self._clock.new_id("evt")})
         await self._bus.publish(Publication(subject, epoch, None))
+
+
+def _told(command: SilencePerson) -> Publication:
+    return Publication(commands.subject_of(command), encode(command), command.id)

@@ -3,7 +3,9 @@
 from postroom_contract.streams import FORUM_COMMANDS, FORUM_DELIVERIES, INTAKE
 from postroom_forum_bridge import config
 from postroom_forum_bridge.handlers.messages import Messages
+from postroom_forum_bridge.handlers.moderating import Moderation
 from postroom_forum_bridge.handlers.notices import Notices
+from postroom_forum_bridge.handlers.people import People
 from postroom_forum_bridge.handlers.posting import PostMails
 from postroom_forum_bridge.handlers.publishing import Publishing
 from postroom_forum_bridge.handlers.questions import Questions
@@ -15,6 +17,7 @@ from postroom_forum_bridge.postgres.forums import PostgresForums
 from postroom_forum_bridge.postgres.letters import PostgresFanouts
 from postroom_forum_bridge.postgres.lists import PostgresLists
 from postroom_forum_bridge.postgres.members import PostgresMembers
+from postroom_mail.read import framed
 from postroom_mail.values import Mail
 from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
@@ -47,8 +50,12 @@ async def start(process: Process) -> None:
     process.health.add("fan-out", lambda: relay.trouble)
     process.on_stop(asked.close)
     process.on_stop(working.close)
-    reading = WorkerPool("postroom_mail.read:read", Mail, what="reading the mail")
+    reading = WorkerPool("postroom_mail.read:read_framed", Mail, what="reading the mail")
     process.on_stop(reading.stop)
+
+    async def read(raw: bytes, charset: str) -> Mail:
+        return await reading.call(framed(raw, charset))
+
     await reading.start()
     process.on_stop(bus.close)
     process.spawn(asked.run(), "database for questions")
@@ -60,7 +67,7 @@ async def start(process: Process) -> None:
     await serve(bus, _questions(process, bus, asked, settings, relay).answer)
     process.on_stop(bus.stop_serving)
     process.spawn(relay.run(), "relay")
-    messages = _messages(process, bus, working, settings, relay, reading.call)
+    messages = _messages(process, bus, working, settings, relay, read)
     for spec, handler in (
         (FORUM_COMMANDS, messages.on_command),
         (FORUM_DELIVERIES, messages.on_report),
@@ -75,13 +82,16 @@ def _questions(
     process: Process, bus: Bus, database: Database, settings: config.ForumConfig, relay: Relay
 ) -> Questions:
     forums = PostgresForums(database, ASKED_SECONDS)
+    members = PostgresMembers(database, ASKED_SECONDS)
     return Questions(
         forums,
-        PostgresMembers(database, ASKED_SECONDS),
+        members,
         PostgresDeliveries(database, ASKED_SECONDS),
         PostgresLists(database, ASKED_SECONDS),
         NatsOutbox(bus),
         WritePosts(forums, settings.voice, process.clock, relay.wake),
+        People(forums, members, process.clock, relay.wake),
+        Moderation(forums, process.clock, relay.wake),
         settings.voice,
         process.clock,
         relay.wake,

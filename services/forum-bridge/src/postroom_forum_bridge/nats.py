@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from postroom_contract import subjects
+from postroom_contract import forum, membership, subjects
 from postroom_contract.codec import (
     ENVELOPE_HEADER,
     ContractError,
@@ -16,7 +16,7 @@ from postroom_contract.codec import (
     envelope_from_header,
 )
 from postroom_contract.commands import MailReference, OutboxMail
-from postroom_contract.forum import REQUESTS, Problem, Request
+from postroom_contract.forum import Problem, Request
 from postroom_forum_bridge.ports import ProblemError, RawMail
 from postroom_runtime.bus import Bus
 from postroom_runtime.errors import RefusedError, UnavailableError
@@ -61,7 +61,7 @@ class NatsOutbox:
 
 async def serve(bus: Bus, answer: Answer) -> None:
     """Answer every request of the contract from now on, together with our replicas."""
-    for kind in REQUESTS:
+    for kind in (*forum.REQUESTS, *membership.REQUESTS):
         await bus.serve(subjects.rpc(kind.service, kind.verb), _handler(kind, answer))
 
 

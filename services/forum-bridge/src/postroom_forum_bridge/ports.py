@@ -10,24 +10,43 @@ import msgspec
 from postroom_contract import forum
 from postroom_contract.commands import MailReference, OutboxMail
 from postroom_contract.events import DeliveryResult
-from postroom_contract.forum import Post
+from postroom_contract.forum import (
+    Asker,
+    DeliveryMode,
+    ForumRole,
+    Joining,
+    Post,
+    PostState,
+    Topic,
+    Visible,
+)
 from postroom_contract.mail import Envelope
+from postroom_contract.membership import (
+    ChangeForum,
+    ChangeMember,
+    JoinForum,
+    QuitForum,
+    ReadForum,
+    RemoveMember,
+)
 from postroom_forum_bridge.domain.authority import Delivery
 from postroom_forum_bridge.domain.entry import Entry
 from postroom_forum_bridge.domain.fanout import Copy, Letter
+from postroom_forum_bridge.domain.rights import Rules, Standing
 from postroom_forum_bridge.domain.threading import Known, Place
 from postroom_mail.values import Mail
 
-ReadMail = Callable[[bytes], Awaitable[Mail]]
-"""Reads a mail within limits; RefusedError for one that goes beyond them."""
+ReadMail = Callable[[bytes, str], Awaitable[Mail]]
+"""Reads a mail, with the charset of what names none; RefusedError when it goes beyond limits."""
 
-Outcome = Literal["posted", "known", "robot"]
+Outcome = Literal["posted", "held", "known", "robot"]
+Code = Literal["not_found", "conflict", "invalid", "forbidden", "stale"]
 
 
 class ProblemError(Exception):
     """The request was understood, and the answer is no."""
 
-    def __init__(self, code: Literal["not_found", "conflict", "invalid"], detail: str) -> None:
+    def __init__(self, code: Code, detail: str) -> None:
         super().__init__(detail)
         self.problem = forum.Problem(code=code, detail=detail)
 
@@ -54,6 +73,7 @@ class ForumRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     address: str
     state: Literal["opening", "open"]
+    rules: Rules
 
 
 class TopicRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +83,7 @@ class TopicRow(msgspec.Struct, frozen=True, kw_only=True):
     forum: str
     title: str
     last_post: str
+    closed: bool
 
 
 class Work(Protocol):
@@ -82,8 +103,14 @@ class Work(Protocol):
     async def descends(self, post: str, ancestor: str) -> bool:
         """Return whether `post` is `ancestor` or answers it over any number of steps."""
 
-    async def store(self, place: Place, entry: Entry, original: bytes | None) -> None:
-        """Store the post and do what its place needs."""
+    async def standing(self, asker: Asker | None) -> Standing:
+        """Return who asks, in view of this forum."""
+
+    async def store(self, place: Place, entry: Entry, original: bytes | None) -> bool:
+        """Store the post and do what its place needs.
+
+        Return whether it is held: a mail to a closed topic.
+        """
 
     async def fan_out(self, post: str, author_key: str) -> None:
         """List the copies of the post's readers (but the author) and note it for the relay."""
@@ -100,6 +127,18 @@ class Work(Protocol):
     async def message_id(self, post: str, topic: str) -> str | None:
         """Return the Message-ID of a post in this topic."""
 
+    async def remove(self, post: str, by: str, now: datetime) -> None:
+        """Hide a post from all who do not run the forum."""
+
+    async def show(self, post: str, now: datetime) -> bool:
+        """Show a post; return whether it was held, and so never went out."""
+
+    async def announce_held(self, post: str) -> None:
+        """Note for the relay that a post waits for those who run the forum."""
+
+    async def close(self, topic: str, *, closed: bool, now: datetime) -> Topic:
+        """Close a topic of this forum, or open it again."""
+
 
 class Forums(Protocol):
     """Forums, and the way to work in one."""
@@ -109,6 +148,15 @@ class Forums(Protocol):
 
     async def forum_of_topic(self, account: str, topic: str) -> str | None:
         """Return the id of the forum that a topic belongs to."""
+
+    async def forum_of_post(self, account: str, post: str) -> str | None:
+        """Return the id of the forum that a post belongs to."""
+
+    async def read(self, request: ReadForum) -> forum.Forum:
+        """Return a forum that the asker may see."""
+
+    async def change(self, request: ChangeForum, now: datetime) -> forum.Forum:
+        """Write its settings, if the asker runs it and has read this version."""
 
     async def create(self, request: forum.CreateForum) -> forum.Forum:
         """Make a forum in state `opening`, unless it is there."""
@@ -134,6 +182,21 @@ class Members(Protocol):
 
     async def leave(self, serial: int, now: datetime) -> forum.Member | None:
         """Let the member that a copy went to leave; None when there was no such copy."""
+
+    async def join(self, request: JoinForum, email: str, now: datetime) -> forum.Forum:
+        """Let the asker take part by themselves, if they may."""
+
+    async def quit(self, request: QuitForum, now: datetime) -> forum.Forum:
+        """Let the asker leave."""
+
+    async def change(self, request: ChangeMember, now: datetime) -> forum.Member:
+        """Change a member, if the asker may."""
+
+    async def remove(self, request: RemoveMember, now: datetime) -> forum.Member:
+        """End somebody's part, if the asker may."""
+
+    async def silence(self, account: str, email: str, version: int, *, silent: bool) -> None:
+        """Send an address of the account no posts, or again; an older version changes nothing."""
 
 
 class Deliveries(Protocol):
@@ -161,16 +224,60 @@ class Fanouts(Protocol):
     async def change(self, member: str) -> "MemberChange | None":
         """Return how it stands with a member."""
 
+    async def forum(self, name: str) -> "ForumChange | None":
+        """Return how it stands with a forum."""
+
+    async def topic(self, name: str) -> "TopicChange | None":
+        """Return how it stands with a topic."""
+
+    async def moderated(self, post: str) -> "PostChange | None":
+        """Return how it stands with a post."""
+
 
 class MemberChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A member that joined or left."""
+    """A member that joined, left or was changed."""
 
     account: str
     forum: str
     member: str
     email: str
+    role: ForumRole
+    delivery: DeliveryMode
     joined_at: datetime
     left_at: datetime | None
+    changed_at: datetime
+
+
+class ForumChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A forum whose settings were changed."""
+
+    account: str
+    forum: str
+    name: str
+    joining: Joining
+    visible: Visible
+    changed_at: datetime
+
+
+class TopicChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic that was closed or opened again."""
+
+    account: str
+    forum: str
+    topic: str
+    closed: bool
+    changed_at: datetime
+
+
+class PostChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A post that is held, was removed, or is shown again."""
+
+    account: str
+    forum: str
+    topic: str
+    post: str
+    state: PostState
+    changed_at: datetime
 
 
 class Lists(Protocol):

@@ -54,7 +54,8 @@ class SortMail:
 
     async def _decide(self, delivered: Delivered, envelope: Envelope) -> MailSorted:
         ruleset = self._rulesets.of(envelope.account, envelope.mailbox)
-        mail = await self._read(delivered.data, self._rulesets.charset(envelope.mailbox))
+        charset = self._rulesets.charset(envelope.mailbox)
+        mail = await self._read(delivered.data, charset)
         facts = facts_of(mail, envelope, own_marker=self._is_ours(mail))
         return MailSorted(
             id=derived_id("evt", "mail.sorted", envelope.id),
@@ -80,6 +81,7 @@ class SortMail:
             raw=Pointer(delivered.stream, delivered.sequence),
             summary=summary_of(mail, facts),
             decision=decide(facts, ruleset),
+            charset=charset,
         )
 
     async def trial(self, question: TryMail) -> Trial:

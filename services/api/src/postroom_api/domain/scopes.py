@@ -11,7 +11,8 @@ from postroom_api.domain.values import Role
 
 Scope = Literal[
     "mailboxes:read", "mailboxes:write", "messages:read", "messages:raw", "rules:read",
-    "rules:write", "forums:read", "forums:write", "users:read", "users:write", "events:read",
+    "rules:write", "forums:read", "forums:write", "forums:moderate",
+    "users:read", "users:write", "events:read",
     "admin",
 ]  # fmt: skip
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
@@ -27,7 +28,8 @@ MEANINGS: Final[dict[Scope, str]] = {
     "rules:read": "see rules and try them",
     "rules:write": "make, change and remove rules",
     "forums:read": "read forums",
-    "forums:write": "write in forums and make them",
+    "forums:write": "write in forums, join and leave them, and make them",
+    "forums:moderate": "run forums: settings, members, removed posts and closed topics",
     "users:read": "see users",
     "users:write": "invite, change and deactivate users",
     "events:read": "follow events",

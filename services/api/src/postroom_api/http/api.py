@@ -1,6 +1,6 @@
 """`/api/v1`: what programs may ask. The pages use the same handlers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, Router, get, post
@@ -18,6 +18,7 @@ from postroom_api.http import (
     catalogue_api,
     connecting_api,
     export_api,
+    forum_api,
     grid_api,
     office_api,
     own_api,
@@ -30,7 +31,7 @@ from postroom_api.http import (
 from postroom_api.http.desk import Desk
 from postroom_api.http.scoped import guard, needs
 from postroom_contract.commands import Redo
-from postroom_contract.forum import Forum, Member, Post, Topic
+from postroom_contract.forum import Forum, Post, Topic
 from postroom_contract.mail import MailSummary
 from postroom_contract.rules import Decision
 
@@ -47,14 +48,6 @@ class NewForum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     address: Annotated[str, msgspec.Meta(min_length=3, max_length=254)]
-
-
-class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Someone to take part."""
-
-    email: Annotated[str, msgspec.Meta(min_length=3, max_length=254)]
-    name: Annotated[str, msgspec.Meta(max_length=100)] = ""
-    delivery: Literal["each", "none"] = "each"
 
 
 class NewTopic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,29 +92,6 @@ async def list_forums(who: Who, desk: At) -> PageOf[Forum]:
 )
 async def create_forum(who: Who, desk: At, data: NewForum) -> Forum:
     return await desk.create_forum(who, data.name, data.address)
-
-
-@get(
-    "/forums/{forum:str}/members",
-    operation_id="listMembers",
-    summary="Who takes part",
-    **needs("forums:read"),
-)
-async def list_members(
-    who: Who, desk: At, forum: str, limit: Limit, cursor: Cursor = None
-) -> PageOf[Member]:
-    page = await desk.members(who, forum, cursor, limit)
-    return PageOf(data=list(page.data), next_cursor=page.next_cursor)
-
-
-@post(
-    "/forums/{forum:str}/members",
-    operation_id="addMember",
-    summary="Let someone take part",
-    **needs("forums:write"),
-)
-async def add_member(who: Who, desk: At, forum: str, data: NewMember) -> Member:
-    return await desk.add_member(who, forum, data.email, data.name, data.delivery)
 
 
 @get(
@@ -296,9 +266,10 @@ def raw_answer(raw: bytes, name: str) -> Response[bytes]:
 def router() -> Router:
     """Return the API."""
     handlers: list[Any] = [
-        list_forums, create_forum, list_members, add_member, list_topics, create_topic,
+        list_forums, create_forum, list_topics, create_topic,
         list_posts, create_post, list_messages, restore, get_message, get_raw, get_trace,
-        list_deliveries, get_copy, list_set_aside, redo, *office_api.HANDLERS, *people_api.HANDLERS,
+        list_deliveries, get_copy, list_set_aside, redo, *forum_api.HANDLERS,
+        *office_api.HANDLERS, *people_api.HANDLERS,
         *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
         *sharing_api.HANDLERS, *submission_api.HANDLERS,

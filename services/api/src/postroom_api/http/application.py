@@ -18,6 +18,7 @@ from postroom_api.http import (
     account_pages,
     api,
     catalogue_pages,
+    forum_pages,
     grid_pages,
     mailbox_pages,
     pages,
@@ -36,6 +37,7 @@ from postroom_api.http.described import complete
 from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
+from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.idempotency import IdempotentPosts
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
@@ -61,7 +63,7 @@ PUBLIC = ["^/static/", "^/schema", "^/docs"]
 PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
-    setup_pages,
+    setup_pages, forum_pages,
 )  # fmt: skip
 
 
@@ -81,6 +83,7 @@ class Desks:
     discovering: Discovering
     sharing: Sharing
     submission: Submission
+    forums: ForumDesk
 
 
 @dataclass(frozen=True)

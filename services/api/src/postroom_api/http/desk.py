@@ -1,7 +1,6 @@
 """What one may ask of the api, as functions: the HTTP API and the pages are two faces of this."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from postroom_api.domain.values import (
     Delivery,
@@ -11,7 +10,7 @@ from postroom_api.domain.values import (
     SetAsideRow,
 )
 from postroom_api.handlers import ForumSaga
-from postroom_api.http.entries import address_of, require_administrator
+from postroom_api.http.entries import address_of, asker_of, require_administrator
 from postroom_api.http.problems import ProblemError, invalid, not_found
 from postroom_api.ports import Services
 from postroom_api.postgres.log import Log, MessageDetail
@@ -47,8 +46,9 @@ class Desk:
         self._clock = clock
 
     async def forums(self, who: Principal) -> Sequence[forum.Forum]:
-        """Return all forums."""
-        return (await self._services.ask(forum.ListForums(account=who.account))).data
+        """Return all forums that they may see."""
+        question = forum.ListForums(account=who.account, asker=asker_of(who))
+        return (await self._services.ask(question)).data
 
     async def create_forum(self, who: Principal, name: str, address: str) -> forum.Forum:
         """Make a forum; its domain is added where it is new."""
@@ -61,43 +61,13 @@ class Desk:
             raise invalid("address", "bad_address", "A forum's address has neither + nor umlauts.")
         return await self._saga.create(who, self._clock.new_id("frm"), name, canonical)
 
-    async def members(
-        self, who: Principal, forum_id: str, cursor: str | None, limit: int
-    ) -> forum.Members:
-        """Return a page of members (administrators only)."""
-        require_administrator(who)
-        page = forum.Page(cursor=cursor, limit=limit)
-        return await self._services.ask(
-            forum.ListMembers(account=who.account, forum=forum_id, page=page)
-        )
-
-    async def add_member(
-        self,
-        who: Principal,
-        forum_id: str,
-        email: str,
-        name: str,
-        delivery: Literal["each", "none"],
-    ) -> forum.Member:
-        """Let someone take part."""
-        require_administrator(who)
-        return await self._services.ask(
-            forum.AddMember(
-                account=who.account,
-                forum=forum_id,
-                email=address_of("email", email),
-                name=one_line(name).strip(),
-                delivery=delivery,
-            )
-        )
-
     async def topics(
         self, who: Principal, forum_id: str, cursor: str | None, limit: int
     ) -> forum.Topics:
         """Return a page of topics."""
         page = forum.Page(cursor=cursor, limit=limit)
         return await self._services.ask(
-            forum.ListTopics(account=who.account, forum=forum_id, page=page)
+            forum.ListTopics(account=who.account, asker=asker_of(who), forum=forum_id, page=page)
         )
 
     async def posts(
@@ -106,7 +76,7 @@ class Desk:
         """Return a page of posts."""
         page = forum.Page(cursor=cursor, limit=limit)
         return await self._services.ask(
-            forum.ListPosts(account=who.account, topic=topic, page=page)
+            forum.ListPosts(account=who.account, asker=asker_of(who), topic=topic, page=page)
         )
 
     async def begin_topic(
@@ -138,6 +108,7 @@ class Desk:
         return await self._services.ask(
             forum.WritePost(
                 account=who.account,
+                asker=asker_of(who),
                 id=self._clock.new_id("pst"),
                 author_name=who.name,
                 author_email=who.email,

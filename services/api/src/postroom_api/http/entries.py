@@ -8,6 +8,7 @@ import msgspec
 from postroom_api.domain.needed import refused
 from postroom_api.domain.values import Principal
 from postroom_api.http.problems import FieldError, ProblemError, invalid
+from postroom_contract.forum import Asker
 from postroom_mail.address import AddressError, parse_address
 
 T = TypeVar("T")
@@ -25,6 +26,11 @@ def require_administrator(who: Principal) -> None:
     """Answer 403 to anybody else."""
     if not who.administrator:
         raise ProblemError(403, "administrators_only", "Only administrators may do this.")
+
+
+def asker_of(who: Principal) -> Asker:
+    """Return a person as the forums know them: by their address."""
+    return Asker(email=who.email, administrator=who.administrator)
 
 
 def refuse(what: str, found: Iterable[tuple[str, str]]) -> None:

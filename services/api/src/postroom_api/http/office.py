@@ -16,7 +16,7 @@ from postroom_api.domain.mailbox_settings import (
 )
 from postroom_api.domain.values import PageOf, Principal, Rule
 from postroom_api.domain.visible import for_eyes
-from postroom_api.http.entries import address_of, refuse, require_administrator
+from postroom_api.http.entries import address_of, asker_of, refuse, require_administrator
 from postroom_api.http.problems import ProblemError, invalid, not_found
 from postroom_api.ports import Publisher, Services
 from postroom_api.postgres.grid import Grid
@@ -247,7 +247,8 @@ class Office:
 
     async def forums(self, who: Principal) -> Sequence[Forum]:
         """Return the forums that a rule may post to."""
-        return (await self._services.ask(ListForums(account=who.account))).data
+        question = ListForums(account=who.account, asker=asker_of(who))
+        return (await self._services.ask(question)).data
 
     async def rules(self, who: Principal) -> list[Rule]:
         """Return all rules."""

@@ -12,6 +12,7 @@ from litestar.response import Redirect
 from postroom_api.domain.values import Principal
 from postroom_api.http.api import raw_answer
 from postroom_api.http.desk import Desk
+from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.office import Office
 from postroom_api.http.problems import PROBLEMS, ProblemError
 from postroom_api.ports import ServiceProblemError, TakenError
@@ -21,6 +22,7 @@ from postroom_runtime.errors import UnavailableError
 Who = NamedDependency[Principal]
 At = NamedDependency[Desk]
 Of = NamedDependency[Office]
+Run = NamedDependency[ForumDesk]
 Req = Request[Any, Any, Any]
 PAGE = 50
 SEE_OTHER: Literal[303] = 303
@@ -32,14 +34,6 @@ class ForumForm(msgspec.Struct):
 
     name: str = ""
     address: str = ""
-
-
-class MemberForm(msgspec.Struct):
-    """The form for a new member."""
-
-    email: str = ""
-    name: str = ""
-    delivery: Literal["each", "none"] = "each"
 
 
 class TopicForm(msgspec.Struct):
@@ -86,59 +80,24 @@ async def create_forum(
     return Redirect(f"/forums/{made.id}", status_code=SEE_OTHER)
 
 
-async def _forum(desk: Desk, who: Principal, forum: str) -> Any:
-    for one in await desk.forums(who):
-        if one.id == forum:
-            return one
-    raise ProblemError(404, "not_found", "There is no forum here.")
-
-
 @get("/forums/{forum:str}", include_in_schema=False)
 async def forum_page(
-    request: Req, who: Who, desk: At, forum: str, cursor: Cursor = None
+    request: Req, who: Who, desk: At, forums: Run, forum: str, cursor: Cursor = None
 ) -> Response[str]:
-    found = await _forum(desk, who, forum)
+    found = await forums.one(who, forum)
     topics = await desk.topics(who, forum, cursor, PAGE)
     return page(request, "forum.html", forum=found, topics=topics)
 
 
-@get("/forums/{forum:str}/members", include_in_schema=False)
-async def members_page(
-    request: Req, who: Who, desk: At, forum: str, cursor: Cursor = None
-) -> Response[str]:
-    found = await _forum(desk, who, forum)
-    members = await desk.members(who, forum, cursor, PAGE)
-    return page(
-        request, "members.html", forum=found, members=members, form=MemberForm(), error=None
-    )
-
-
-@post("/forums/{forum:str}/members", include_in_schema=False)
-async def add_member(
-    request: Req, who: Who, desk: At, forum: str, data: Annotated[MemberForm, Form]
-) -> Response[Any]:
-    try:
-        await desk.add_member(who, forum, data.email, data.name, data.delivery)
-    except ProblemError as error:
-        if error.status != 422:  # noqa: PLR2004 - what the form can show
-            raise
-        found = await _forum(desk, who, forum)
-        members = await desk.members(who, forum, None, PAGE)
-        return page(
-            request, "members.html", 422, forum=found, members=members, form=data, error=str(error)
-        )
-    return Redirect(f"/forums/{forum}/members", status_code=SEE_OTHER)
-
-
 @get("/forums/{forum:str}/new", include_in_schema=False)
-async def new_topic_page(request: Req, who: Who, desk: At, forum: str) -> Response[str]:
-    found = await _forum(desk, who, forum)
+async def new_topic_page(request: Req, who: Who, forums: Run, forum: str) -> Response[str]:
+    found = await forums.one(who, forum)
     return page(request, "new_topic.html", forum=found, form=TopicForm(), error=None)
 
 
 @post("/forums/{forum:str}/new", include_in_schema=False)
 async def new_topic(
-    request: Req, who: Who, desk: At, forum: str, data: Annotated[TopicForm, Form]
+    request: Req, who: Who, desk: At, forums: Run, forum: str, data: Annotated[TopicForm, Form]
 ) -> Response[Any]:
     try:
         written = await desk.begin_topic(who, forum, data.subject, data.text)
@@ -147,7 +106,7 @@ async def new_topic(
         if isinstance(error, ServiceProblemError) and error.problem.code == "not_found":
             raise
         status = 503 if isinstance(error, UnavailableError) else 422
-        found = await _forum(desk, who, forum) if status != 503 else None  # noqa: PLR2004
+        found = await forums.one(who, forum) if status != 503 else None  # noqa: PLR2004
         return page(request, "new_topic.html", status, forum=found, form=data, error=_words(error))
     return Redirect(f"/topics/{written.topic}", status_code=SEE_OTHER)
 
@@ -277,9 +236,8 @@ async def unsubscribe(request: Req, desk: At, token: str) -> Response[str]:
 def router() -> Router:
     """Return the pages."""
     handlers: list[Any] = [
-        forums_page, create_forum, forum_page, members_page,
-        add_member, new_topic_page, new_topic, topic_page, reply, messages_page, restore_message,
-        message_page,
+        forums_page, create_forum, forum_page, new_topic_page, new_topic, topic_page, reply,
+        messages_page, restore_message, message_page,
         raw_message, outbox_page, copy_page, set_aside_page, redo, docs_page, problem_page,
         unsubscribe_page, unsubscribe,
     ]  # fmt: skip

@@ -42,6 +42,7 @@ PROBLEMS: Final = {
     "unavailable": "A part of Postroom does not answer now. Repeat after `Retry-After` seconds.",
     "bad_cursor": "The cursor was not made by this server. Begin again without one.",
     "raw_gone": "The raw mail is past its keep days, or its store was replaced.",
+    "forbidden": "It is there, but not yours to do: ask those who run the forum.",
     "administrators_only": "Only administrators may do this.",
     "scope_missing": "The token is not for this; `detail` names the scope that is needed.",
     "too_many_attempts": "Too many attempts in a short time. Wait, then try again.",
@@ -102,7 +103,10 @@ def invalid(field: str, code: str, detail: str) -> ProblemError:
     return ProblemError(422, "invalid", detail, [FieldError(f"/{field}", code, detail)])
 
 
-_FORUM_STATUS: Final = {"not_found": 404, "conflict": 409, "invalid": 422, "unavailable": 503}
+_FORUM_STATUS: Final = {
+    "not_found": 404, "forbidden": 403, "conflict": 409, "stale": 412, "invalid": 422,
+    "unavailable": 503,
+}  # fmt: skip
 
 
 def _understood(error: Exception, handler: Any = None) -> ProblemError:  # noqa: PLR0911 - a table of types

@@ -61,6 +61,21 @@ async def note_reading(connection: Connection, who: Principal, message: str, mai
         await record(connection, who, "message.read", message, mailbox=mailbox, owner=owner)
 
 
+class Acts:
+    """Notes what was done to what another service owns, after it was done.
+
+    Doing it again, after an answer that did not come, is harmless and is noted again.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    async def note(self, who: Principal, action: str, about: str, **detail: object) -> None:
+        """Note an act; as `record`."""
+        async with self._access.principal(who) as connection:
+            await record(connection, who, action, about, **detail)
+
+
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what, and to what."""
 

@@ -267,8 +267,10 @@ async def _write(connection: Connection, who: Principal, whom: User, change: Use
     if change.state == "deactivated" and whom.state != "deactivated":
         paused = await close(connection, whom.id)
         await record(connection, who, "user.deactivated", whom.id, paused=paused)
+        await note(connection, f"person {whom.id}")
     elif change.state == "active" and whom.state == "deactivated":
         await record(connection, who, "user.reactivated", whom.id)
+        await note(connection, f"person {whom.id}")
 
 
 async def close(connection: Connection, person: str) -> list[str]:

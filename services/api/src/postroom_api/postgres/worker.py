@@ -15,7 +15,7 @@ from postroom_api.postgres import stored_documents
 from postroom_api.postgres.checks import write_check
 from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
-from postroom_contract.commands import SetAside
+from postroom_contract.commands import SetAside, SilencePerson
 from postroom_contract.events import (
     DeliveryReported,
     Event,
@@ -23,6 +23,7 @@ from postroom_contract.events import (
     MailSorted,
     PostCreated,
 )
+from postroom_contract.ids import derived_id
 from postroom_runtime.messages import Found
 from postroom_runtime.postgres import Connection, Database
 
@@ -69,6 +70,29 @@ class Worker:
                 [boxes[rest]] if kind == "mailbox" else await _documents(connection, kind, rest)
                 for kind, _, rest in split
             ]
+
+    async def silences(self, keys: Sequence[str]) -> dict[str, SilencePerson]:
+        """Return for each noted person what the forums are to be told, as things are now."""
+        people = [key.partition(" ")[2] for key in keys if key.startswith("person ")]
+        if not people:
+            return {}
+        async with self.database.transaction() as connection:
+            rows = await connection.fetch(
+                "SELECT id, account, email, state, version FROM config.person WHERE id = ANY($1)",
+                people,
+            )
+        return {
+            f"person {row['id']}": SilencePerson(
+                id=derived_id("cmd", "silence", row["id"], str(row["version"])),
+                account=row["account"],
+                correlation=row["id"],
+                causation=row["id"],
+                email=row["email"],
+                silent=row["state"] == "deactivated",
+                version=row["version"],
+            )
+            for row in rows
+        }
 
     async def note_everything(self) -> None:
         """Note all configuration for publication: the bucket is empty or was made anew."""
@@ -207,6 +231,8 @@ class Worker:
 
 
 async def _documents(connection: Connection, kind: str, rest: str) -> list[tuple[str, Document]]:
+    if kind == "person":
+        return []  # no document: the forums are told by a command
     if kind == "address":
         return [await stored_documents.address(connection, rest)]
     if kind == "domain":

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from postroom_contract.codec import decode
-from postroom_contract.commands import LeaveForum, PostMail, RecordBounce, Redo
+from postroom_contract.commands import LeaveForum, PostMail, RecordBounce, Redo, SilencePerson
 from postroom_contract.events import DeliveryReported
 from postroom_contract.streams import FORUM_COMMANDS, FORUM_DELIVERIES
 from postroom_forum_bridge.handlers.notices import Notices
@@ -12,7 +12,7 @@ from postroom_runtime.consume import Delivered
 from postroom_runtime.errors import RefusedError
 
 Original = Callable[[Redo], Awaitable[tuple[str, Delivered]]]
-Ours = PostMail | RecordBounce | LeaveForum | Redo
+Ours = PostMail | RecordBounce | LeaveForum | SilencePerson | Redo
 
 
 class Messages:
@@ -35,7 +35,7 @@ class Messages:
         """Handle a report of deliveries."""
         await self._notices.on_report(decode(delivered.data, DeliveryReported))
 
-    async def _do(self, command: PostMail | RecordBounce | LeaveForum) -> None:
+    async def _do(self, command: PostMail | RecordBounce | LeaveForum | SilencePerson) -> None:
         match command:
             case PostMail():
                 await self._posting.on_post(command)
@@ -43,6 +43,8 @@ class Messages:
                 await self._notices.on_bounce(command)
             case LeaveForum():
                 await self._notices.on_leave(command)
+            case SilencePerson():
+                await self._notices.on_silence(command)
 
     async def _redo(self, redo: Redo) -> None:
         consumer, original = await self._original(redo)

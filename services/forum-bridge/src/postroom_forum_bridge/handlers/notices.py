@@ -1,4 +1,4 @@
-"""What comes back: reports of deliveries, bounces, and members who leave by mail.
+"""What comes back: reports of deliveries, bounces, members who leave by mail or are deactivated.
 
 Law: a token stands for one copy in one forum; in another forum it stands for nothing.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from postroom_contract.commands import LeaveForum, RecordBounce
+from postroom_contract.commands import LeaveForum, RecordBounce, SilencePerson
 from postroom_contract.events import DeliveryReported
 from postroom_forum_bridge.domain.authority import Delivery, serial_of
 from postroom_forum_bridge.ports import Deliveries, Members
@@ -16,7 +16,7 @@ from postroom_runtime.clock import Clock
 
 
 class Notices:
-    """Handles RecordBounce, LeaveForum and DeliveryReported."""
+    """Handles RecordBounce, LeaveForum, SilencePerson and DeliveryReported."""
 
     def __init__(
         self,
@@ -45,6 +45,12 @@ class Notices:
         if delivery is not None:
             await self._members.leave(delivery.serial, self._clock.now())
             self._committed()
+
+    async def on_silence(self, command: SilencePerson) -> None:
+        """Send a deactivated user no posts; what was sent on before goes its way."""
+        await self._members.silence(
+            command.account, command.email, command.version, silent=command.silent
+        )
 
     async def on_report(self, event: DeliveryReported) -> None:
         """Write down how an attempt went."""

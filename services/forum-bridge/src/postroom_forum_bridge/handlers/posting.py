@@ -2,11 +2,12 @@
 
 Law: a mail is handled once in a forum, whatever comes twice: what became of it is noted in the
 transaction that did it. Nothing is posted that a program wrote (the second wall; rules is the
-first).
+first). A mail to a closed topic is stored as a post like any other, but held: nothing is lost.
 """
 
 from collections.abc import Callable
 
+import msgspec
 import structlog
 
 from postroom_contract.commands import PostMail
@@ -48,7 +49,7 @@ class PostMails:
     async def on_post(self, command: PostMail) -> None:
         """Store and fan out, once; RefusedError for a mail or forum that is not there."""
         raw = await self._mails.fetch(command.account, command.mail)
-        mail = await self._read(raw.data)
+        mail = await self._read(raw.data, command.charset)
         signs = self._signs(mail, raw)
         answered = await self._answered(command, mail, raw)
         async with self._forums.work(command.account, command.forum) as work:
@@ -80,13 +81,17 @@ class PostMails:
             named=tuple(dict.fromkeys((*mail.references, *mail.in_reply_to)))[-MAX_NAMED:],
             causation=command.id,
         )
-        post = await store(work, names, entry, raw.data)
-        if post is None:
+        stored = await store(work, names, entry, raw.data)
+        if stored is None:
             self._log.info("known already", mail=command.mail.id, message_id=message_id)
             await work.note(command.mail.id, "known")
             return
-        await work.note(command.mail.id, "posted", post)
-        await finish(work, post, entry, self._voice)
+        await work.note(command.mail.id, "held" if stored.held else "posted", stored.post)
+        if stored.held:
+            await check(work, stored.post, self._voice)
+            await work.announce_held(stored.post)
+        else:
+            await finish(work, stored.post, entry, self._voice)
 
     def _signs(self, mail: Mail, raw: RawMail) -> tuple[str, ...]:
         message_id = mail.message_id or ""
@@ -107,8 +112,16 @@ class PostMails:
         return delivery.message_id
 
 
-async def store(work: Work, names: Names, entry: Entry, original: bytes | None) -> str | None:
-    """Find the entry's place and store it; its post's id, or None when it is there already."""
+class Stored(msgspec.Struct, frozen=True):
+    """A new post."""
+
+    post: str
+    held: bool
+    """Its topic is closed: those who run the forum decide whether it is shown and goes out."""
+
+
+async def store(work: Work, names: Names, entry: Entry, original: bytes | None) -> Stored | None:
+    """Find the entry's place and store it; None when it is there already."""
     known = await work.known((names.message_id, *names.named))
     descends = False
     own = known.get(names.message_id)
@@ -118,13 +131,17 @@ async def store(work: Work, names: Names, entry: Entry, original: bytes | None) 
     where = place(work.forum.id, names, known, parent_descends=descends)
     if where is None:
         return None
-    await work.store(where, entry, original)
-    return where.post
+    return Stored(where.post, await work.store(where, entry, original))
 
 
 async def finish(work: Work, post: str, entry: Entry, voice: Voice) -> None:
     """List the copies; RefusedError, and nothing is stored, when the post cannot be rendered."""
     await work.fan_out(post, entry.author_key)
+    await check(work, post, voice)
+
+
+async def check(work: Work, post: str, voice: Voice) -> None:
+    """Raise RefusedError, so that nothing is stored, when the post cannot be rendered."""
     try:
         outbox_mail(await work.letter(post), voice)
     except UnsafeHeaderError as error:

@@ -4,17 +4,20 @@ Law: the rendered mail is in OUTBOX before any command that speaks of it, and th
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
 import structlog
 
 from postroom_contract import commands, events, subjects
 from postroom_contract.codec import encode
-from postroom_contract.events import MemberJoined, MemberLeft
-from postroom_contract.ids import derived_id
+from postroom_contract.events import Event
 from postroom_forum_bridge.domain.fanout import Voice, chunks, outbox_mail, post_created
-from postroom_forum_bridge.ports import Fanouts, MemberChange
+from postroom_forum_bridge.handlers.announcing import (
+    forum_changed,
+    membership,
+    post_moderated,
+    topic_changed,
+)
+from postroom_forum_bridge.ports import Fanouts
 from postroom_mail.build import UnsafeHeaderError
 from postroom_runtime.messages import Publication
 
@@ -35,9 +38,25 @@ class Publishing:
         kind, _, rest = key.partition(" ")
         if kind == "post":
             return await self._post(rest)
-        member, _, version = rest.partition(" ")
-        change = await self._fanouts.change(member)
-        return [_membership(kind, change, version)] if change else []
+        about, _, version = rest.partition(" ")
+        event = await self._change(kind, about, version)
+        return [Publication(events.subject_of(event), encode(event), event.id)] if event else []
+
+    async def _change(self, kind: str, about: str, version: str) -> Event | None:
+        """Return the event of what changed, as it is now; None when it is gone."""
+        match kind:
+            case "forum":
+                forum = await self._fanouts.forum(about)
+                return forum_changed(forum, version) if forum else None
+            case "topic":
+                topic = await self._fanouts.topic(about)
+                return topic_changed(topic, version) if topic else None
+            case "moderated":
+                post = await self._fanouts.moderated(about)
+                return post_moderated(post, version) if post else None
+            case _:
+                member = await self._fanouts.change(about)
+                return membership(kind, member, version) if member else None
 
     async def _post(self, post: str) -> list[Publication]:
         found = await self._fanouts.letter(post)
@@ -63,28 +82,3 @@ class Publishing:
 
     def _mail(self, mail: commands.OutboxMail) -> list[Publication]:
         return [Publication(subjects.outbox(mail.account, mail.id), encode(mail), mail.id)]
-
-
-def _membership(kind: str, change: MemberChange, version: str) -> Publication:
-    event: MemberJoined | MemberLeft
-    if kind == "joined":
-        event = MemberJoined(**_said(kind, change, version, change.joined_at))
-    else:
-        event = MemberLeft(**_said(kind, change, version, change.left_at or change.joined_at))
-    return Publication(events.subject_of(event), encode(event), event.id)
-
-
-def _said(kind: str, change: MemberChange, version: str, time: datetime) -> dict[str, Any]:
-    name = derived_id("evt", f"member.{kind}", change.member, version)
-    return {
-        "id": name,
-        "time": time,
-        "account": change.account,
-        "scope": change.forum,
-        "about": change.member,
-        "source": "forum-bridge",
-        "correlation": name,
-        "causation": name,
-        "forum": change.forum,
-        "email": change.email,
-    }

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import msgspec
-
-from postroom_contract import forum
+from postroom_contract import forum, membership
 from postroom_forum_bridge.domain.addresses import forum_address
 from postroom_forum_bridge.domain.authority import serial_of
 from postroom_forum_bridge.domain.cursors import CursorError
-from postroom_forum_bridge.domain.entry import MAX_NAME
 from postroom_forum_bridge.domain.fanout import Copy, Voice, outbox_id, recipient
+from postroom_forum_bridge.handlers.moderating import Moderation
+from postroom_forum_bridge.handlers.people import Asked, People, forum_name
 from postroom_forum_bridge.handlers.writing import WritePosts
 from postroom_forum_bridge.ports import (
     Deliveries,
@@ -20,11 +19,8 @@ from postroom_forum_bridge.ports import (
     ProblemError,
 )
 from postroom_mail import template
-from postroom_mail.address import AddressError, parse_address
-from postroom_mail.text import one_line
+from postroom_mail.address import AddressError
 from postroom_runtime.clock import Clock
-
-MAX_FORUM_NAME = 100
 
 
 class Questions:
@@ -38,6 +34,8 @@ class Questions:
         lists: Lists,
         outbox: Outbox,
         writing: WritePosts,
+        people: People,
+        moderation: Moderation,
         voice: Voice,
         clock: Clock,
         committed: Callable[[], None],
@@ -48,11 +46,13 @@ class Questions:
         self._lists = lists
         self._outbox = outbox
         self._writing = writing
+        self._people = people
+        self._moderation = moderation
         self._voice = voice
         self._clock = clock
         self._committed = committed
 
-    async def answer(self, request: forum.Request[object]) -> object:  # noqa: PLR0911 - one return a question
+    async def answer(self, request: forum.Request[object]) -> object:  # noqa: C901, PLR0911 - one return a question
         """Return the answer."""
         match request:
             case forum.CreateForum():
@@ -61,8 +61,10 @@ class Questions:
                 return await self._forums.open(request)
             case forum.DiscardForum():
                 return await self._forums.discard(request)
-            case forum.AddMember():
-                return await self._add(request)
+            case membership.ModeratePost():
+                return await self._moderation.moderate(request)
+            case membership.CloseTopic():
+                return await self._moderation.close(request)
             case forum.WritePost():
                 return await self._writing.write(request)
             case forum.FindLeaver() | forum.Leave():
@@ -72,6 +74,8 @@ class Questions:
             case forum.ForgetAccount():
                 return await self._forums.forget_account(request.account)
             case _:
+                if isinstance(request, Asked):
+                    return await self._people.answer(request)
                 return await self._list(request)
 
     async def _list(self, request: forum.Request[object]) -> object:
@@ -91,9 +95,7 @@ class Questions:
             raise ProblemError("invalid", str(error)) from error
 
     async def _create(self, request: forum.CreateForum) -> forum.Forum:
-        name = one_line(request.name, MAX_FORUM_NAME + 1)
-        if not name or len(name) > MAX_FORUM_NAME:
-            raise ProblemError("invalid", f"A forum's name has 1 to {MAX_FORUM_NAME} characters.")
+        name = forum_name(request.name)
         try:
             address = forum_address(request.address).canonical
         except AddressError as error:
@@ -101,18 +103,6 @@ class Questions:
         return await self._forums.create(
             forum.CreateForum(account=request.account, id=request.id, name=name, address=address)
         )
-
-    async def _add(self, request: forum.AddMember) -> forum.Member:
-        try:
-            address = parse_address(request.email.strip())
-        except AddressError as error:
-            raise ProblemError("invalid", f"This is not an address: {error}.") from error
-        name = one_line(request.name, MAX_NAME)
-        member = await self._members.add(
-            msgspec.structs.replace(request, name=name), str(address), self._clock.now()
-        )
-        self._committed()
-        return member
 
     async def _leaver(self, request: forum.FindLeaver | forum.Leave) -> forum.Member:
         serial = serial_of(self._voice.keys, request.token, "u")

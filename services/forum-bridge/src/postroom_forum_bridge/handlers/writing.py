@@ -8,6 +8,7 @@ from collections.abc import Callable
 from postroom_contract.forum import Post, WritePost
 from postroom_forum_bridge.domain.entry import MAX_NAME, Entry
 from postroom_forum_bridge.domain.fanout import Voice
+from postroom_forum_bridge.domain.rights import refuse_reading
 from postroom_forum_bridge.domain.threading import Known, Names, place
 from postroom_forum_bridge.handlers.posting import finish
 from postroom_forum_bridge.ports import Forums, ProblemError, TopicRow, Work
@@ -58,8 +59,15 @@ class WritePosts:
     async def _write(self, work: Work, request: WritePost) -> Post:
         topic: TopicRow | None = None
         upper: Known | None = None
+        standing = await work.standing(request.asker)
+        if refused := refuse_reading(work.forum.rules, standing):
+            raise ProblemError(
+                refused, f"There is no such {'topic' if request.topic else 'forum'}."
+            )
         if request.topic is not None:
             topic, upper = await self._answered(work, request)
+            if topic.closed and not standing.runs:
+                raise ProblemError("conflict", "This topic is closed.")
         subject = reply_subject(topic.title) if topic else one_line(request.subject or "")
         if not subject:
             raise ProblemError("invalid", "A topic needs a subject.")

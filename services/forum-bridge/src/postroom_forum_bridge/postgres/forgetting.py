@@ -42,4 +42,5 @@ async def forget(connection: Connection, account: str) -> bool:
         return True
     for statement in _OF_FORUMS:
         await connection.execute(statement, forums)
+    await connection.execute("DELETE FROM forum.silenced WHERE account = $1", account)
     return False

@@ -3,7 +3,7 @@
 from typing import Final
 
 from postroom_forum_bridge.domain.fanout import Copy, Letter
-from postroom_forum_bridge.ports import MemberChange
+from postroom_forum_bridge.ports import ForumChange, MemberChange, PostChange, TopicChange
 from postroom_runtime.postgres import Connection, Database
 
 DEPTH: Final = 50
@@ -70,8 +70,41 @@ class PostgresFanouts:
         """Return how it stands with a member."""
         async with self._database.transaction(seconds=READ_SECONDS) as connection:
             row = await connection.fetchrow(
-                "SELECT f.account, m.forum, m.id AS member, m.email, m.joined_at, m.left_at"
+                "SELECT f.account, m.forum, m.id AS member, m.email, m.role, m.delivery,"
+                " m.joined_at, m.left_at, m.changed_at"
                 " FROM forum.member m JOIN forum.forum f ON f.id = m.forum WHERE m.id = $1",
                 member,
             )
         return MemberChange(**dict(row)) if row else None
+
+    async def forum(self, name: str) -> ForumChange | None:
+        """Return how it stands with a forum."""
+        async with self._database.transaction(seconds=READ_SECONDS) as connection:
+            row = await connection.fetchrow(
+                "SELECT account, id AS forum, name, joining, visible, changed_at"
+                " FROM forum.forum WHERE id = $1",
+                name,
+            )
+        return ForumChange(**dict(row)) if row else None
+
+    async def topic(self, name: str) -> TopicChange | None:
+        """Return how it stands with a topic."""
+        async with self._database.transaction(seconds=READ_SECONDS) as connection:
+            row = await connection.fetchrow(
+                "SELECT f.account, t.forum, t.id AS topic, t.closed, t.changed_at"
+                " FROM forum.topic t JOIN forum.forum f ON f.id = t.forum WHERE t.id = $1",
+                name,
+            )
+        return TopicChange(**dict(row)) if row else None
+
+    async def moderated(self, post: str) -> PostChange | None:
+        """Return how it stands with a post."""
+        async with self._database.transaction(seconds=READ_SECONDS) as connection:
+            row = await connection.fetchrow(
+                "SELECT f.account, p.forum, p.topic, p.id AS post, p.changed_at,"
+                " CASE WHEN p.removed_at IS NOT NULL THEN 'removed' WHEN p.held THEN 'held'"
+                " ELSE 'shown' END AS state"
+                " FROM forum.post p JOIN forum.forum f ON f.id = p.forum WHERE p.id = $1",
+                post,
+            )
+        return PostChange(**dict(row)) if row else None

@@ -5,18 +5,22 @@ from typing import Any, Final
 
 from postroom_contract import forum
 from postroom_forum_bridge.domain import cursors
+from postroom_forum_bridge.domain.rights import refuse_reading, refuse_running
 from postroom_forum_bridge.ports import ProblemError
 from postroom_forum_bridge.postgres.rows import (
     FORUM,
     MEMBER,
     POST,
+    SEEN,
     TOPIC,
+    eyes,
     forum_of,
     member_of,
     post_of,
     topic_of,
 )
-from postroom_runtime.postgres import Connection, Database
+from postroom_forum_bridge.postgres.standings import require
+from postroom_runtime.postgres import Database
 
 MAX_PAGE: Final = 200
 
@@ -32,7 +36,9 @@ class PostgresLists:
         """All forums of an account."""
         async with self._database.transaction(seconds=self._seconds) as connection:
             rows = await connection.fetch(
-                f"{FORUM} WHERE f.account = $1 ORDER BY lower(f.name), f.id", request.account
+                f"{FORUM} WHERE f.account = $3 AND {SEEN} ORDER BY lower(f.name), f.id",
+                *eyes(request.asker),
+                request.account,
             )
         return forum.Forums(data=tuple(forum_of(row) for row in rows))
 
@@ -41,13 +47,15 @@ class PostgresLists:
         limit = _limit(request.page)
         after = cursors.one_text(request.page.cursor) if request.page.cursor else ""
         async with self._database.transaction(seconds=self._seconds) as connection:
-            await _require_forum(connection, request.account, request.forum)
+            await require(connection, request.account, request.forum, request.asker, refuse_running)
             rows = await connection.fetch(
                 f"{MEMBER} WHERE m.forum = $1 AND m.state = 'active' AND m.email_key > $2"
-                " ORDER BY m.email_key LIMIT $3",
+                " AND ($4 = '' OR position($4 IN m.email_key) > 0"
+                " OR position($4 IN lower(m.name)) > 0) ORDER BY m.email_key LIMIT $3",
                 request.forum,
                 after,
                 limit + 1,
+                request.search.strip().lower(),
             )
             last = await connection.fetchval(
                 "SELECT email_key FROM forum.member WHERE id = $1",
@@ -65,7 +73,7 @@ class PostgresLists:
             cursors.time_and_id(request.page.cursor) if request.page.cursor else (None, "")
         )
         async with self._database.transaction(seconds=self._seconds) as connection:
-            await _require_forum(connection, request.account, request.forum)
+            await require(connection, request.account, request.forum, request.asker, refuse_reading)
             rows = await connection.fetch(
                 f"{TOPIC} WHERE t.forum = $1 AND t.merged_into IS NULL AND ($2::timestamptz IS NULL"
                 " OR (t.last_post_at, t.id) < ($2, $3))"
@@ -93,22 +101,27 @@ class PostgresLists:
                 request.topic,
                 request.account,
             )
-            if topic is None:
+            home = await connection.fetchrow(
+                f"{FORUM} WHERE f.id = $3 AND {SEEN}",
+                *eyes(request.asker),
+                topic["forum"] if topic else None,
+            )
+            if topic is None or home is None:
                 raise ProblemError("not_found", "There is no such topic.")
-            home = await connection.fetchrow(f"{FORUM} WHERE f.id = $1", topic["forum"])
             rows = await connection.fetch(
                 f"{POST} WHERE p.topic = $1"
                 " AND ($2::timestamptz IS NULL OR (p.created_at, p.id) > ($2, $3))"
-                " ORDER BY p.created_at, p.id LIMIT $4",
+                " AND ($5 OR NOT p.held) ORDER BY p.created_at, p.id LIMIT $4",
                 topic["id"],
                 moment,
                 name,
                 limit + 1,
+                home["runs"],
             )
         return forum.Posts(
             topic=topic_of(topic),
             forum=forum_of(home),
-            data=tuple(post_of(row) for row in rows[:limit]),
+            data=tuple(post_of(row, runs=home["runs"]) for row in rows[:limit]),
             next_cursor=_next(rows, limit, "created_at"),
         )
 
@@ -124,11 +137,3 @@ def _next(rows: Sequence[Any], limit: int, key: str) -> str | None:
         return None
     last = rows[limit - 1]
     return cursors.encode((last[key], last["id"]))
-
-
-async def _require_forum(connection: Connection, account: str, name: str) -> None:
-    found = await connection.fetchval(
-        "SELECT 1 FROM forum.forum WHERE id = $1 AND account = $2", name, account
-    )
-    if found is None:
-        raise ProblemError("not_found", "There is no such forum.")

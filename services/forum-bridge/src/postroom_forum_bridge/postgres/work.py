@@ -6,17 +6,25 @@ looked up stays true until it is committed.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from postroom_contract import forum
 from postroom_forum_bridge.domain.entry import Entry, title_of
 from postroom_forum_bridge.domain.fanout import Letter
+from postroom_forum_bridge.domain.rights import Standing
 from postroom_forum_bridge.domain.threading import Known, Place
 from postroom_forum_bridge.ports import ForumRow, Outcome, TopicRow
 from postroom_forum_bridge.postgres.letters import read_letter
-from postroom_forum_bridge.postgres.rows import POST, post_of
+from postroom_forum_bridge.postgres.rows import POST, TOPIC, post_of, topic_of
+from postroom_forum_bridge.postgres.standings import look
 from postroom_runtime.postgres import Connection
+
+_STAYS_CLOSED: Final = (
+    "UPDATE forum.topic SET closed = closed OR (SELECT closed FROM forum.topic WHERE id = $1)"
+    " WHERE id = $2"
+)
 
 
 class PostgresWork:
@@ -66,8 +74,14 @@ class PostgresWork:
         )
         return found is not None
 
-    async def store(self, place: Place, entry: Entry, original: bytes | None) -> None:
-        """Store the post and do what its place needs."""
+    async def standing(self, asker: forum.Asker | None) -> Standing:
+        """Return who asks, in view of this forum."""
+        found = await look(self._connection, self.forum.account, self.forum.id, asker)
+        assert found is not None, "this transaction has found it"
+        return found[1]
+
+    async def store(self, place: Place, entry: Entry, original: bytes | None) -> bool:
+        """Store the post and do what its place needs; return whether it is held."""
         if place.new_topic:
             await self._connection.execute(
                 "INSERT INTO forum.topic (id, forum, title, started_by, started_at, last_post_at)"
@@ -80,7 +94,12 @@ class PostgresWork:
             await self._merge(place.merged, place.topic)
         if place.absent_parent is not None:
             await self._placeholder(place, entry)
-        await self._write(place, entry, await self._moment(place, entry))
+        held = entry.origin == "mail" and bool(
+            await self._connection.fetchval(
+                "SELECT closed FROM forum.topic WHERE id = $1", place.topic
+            )
+        )
+        await self._write(place, entry, await self._moment(place, entry), held=held)
         if place.fills:
             await self._push_answers(place.post)
         await self._connection.execute(
@@ -100,11 +119,13 @@ class PostgresWork:
                 "INSERT INTO forum.original (post, raw) VALUES ($1, $2)", place.post, original
             )
         await self._describe(place.topic)
+        return held
 
     async def _merge(self, merged: str, topic: str) -> None:
         for statement in (
             "UPDATE forum.post SET topic = $2 WHERE topic = $1",
             "UPDATE forum.reference SET topic = $2 WHERE topic = $1",
+            _STAYS_CLOSED,
             "UPDATE forum.topic SET merged_into = $2 WHERE id = $1 OR merged_into = $1",
         ):
             await self._connection.execute(statement, merged, topic)
@@ -153,7 +174,7 @@ class PostgresWork:
             post,
         )
 
-    async def _write(self, place: Place, entry: Entry, moment: datetime) -> None:
+    async def _write(self, place: Place, entry: Entry, moment: datetime, *, held: bool) -> None:
         values = (
             place.post,
             self.forum.id,
@@ -171,10 +192,11 @@ class PostgresWork:
             moment,
             entry.correlation,
             entry.causation,
+            held,
         )
         columns = (
             "id, forum, topic, parent, message_id, author_name, author_email, subject, text,"
-            " origin, mail, named, attachments, created_at, correlation, causation"
+            " origin, mail, named, attachments, created_at, correlation, causation, held"
         )
         numbers = ", ".join(f"${number}" for number in range(1, len(values) + 1))
         if place.fills:
@@ -191,14 +213,14 @@ class PostgresWork:
         root = await self._connection.fetchrow(
             "SELECT subject, coalesce(nullif(author_name, ''), author_email) AS author, created_at"
             " FROM forum.post WHERE topic = $1 AND NOT placeholder"
-            " ORDER BY parent IS NULL DESC, created_at, id LIMIT 1",
+            " ORDER BY held, parent IS NULL DESC, created_at, id LIMIT 1",
             topic,
         )
         assert root is not None, "the post was just stored in it"
         await self._connection.execute(
             "UPDATE forum.topic SET title = $2, started_by = $3, started_at = $4, last_post_at ="
-            " (SELECT max(created_at) FROM forum.post WHERE topic = $1 AND NOT placeholder)"
-            " WHERE id = $1",
+            " coalesce((SELECT max(created_at) FROM forum.post WHERE topic = $1"
+            " AND NOT placeholder AND NOT held), last_post_at) WHERE id = $1",
             topic,
             title_of(root["subject"], self.forum.name),
             root["author"],
@@ -209,12 +231,14 @@ class PostgresWork:
         """List the copies of the post's readers (but the author) and note it for the relay."""
         await self._connection.execute(
             "INSERT INTO forum.delivery (post, member, address)"
-            " SELECT $1, id, email FROM forum.member WHERE forum = $2 AND state = 'active'"
-            " AND delivery = 'each' AND email_key <> $3 ORDER BY email_key"
-            " ON CONFLICT DO NOTHING",
+            " SELECT $1, id, email FROM forum.member m WHERE forum = $2 AND state = 'active'"
+            " AND delivery = 'each' AND email_key <> $3 AND NOT EXISTS (SELECT 1"
+            " FROM forum.silenced s WHERE s.account = $4 AND s.email_key = m.email_key"
+            " AND s.silent) ORDER BY email_key ON CONFLICT DO NOTHING",
             post,
             self.forum.id,
             author_key,
+            self.forum.account,
         )
         await self._connection.execute("INSERT INTO forum.outbox (key) VALUES ($1)", f"post {post}")
 
@@ -234,9 +258,9 @@ class PostgresWork:
     async def topic(self, topic: str) -> TopicRow | None:
         """Return a topic of this forum, or the one that it was joined to."""
         row = await self._connection.fetchrow(
-            "SELECT s.id, s.forum, s.title, p.id AS last_post FROM forum.topic t"
+            "SELECT s.id, s.forum, s.title, s.closed, p.id AS last_post FROM forum.topic t"
             " JOIN forum.topic s ON s.id = coalesce(t.merged_into, t.id)"
-            " JOIN forum.post p ON p.topic = s.id AND NOT p.placeholder"
+            " JOIN forum.post p ON p.topic = s.id AND NOT p.placeholder AND NOT p.held"
             " WHERE t.id = $1 AND t.forum = $2 ORDER BY p.created_at DESC, p.id DESC LIMIT 1",
             topic,
             self.forum.id,
@@ -249,3 +273,58 @@ class PostgresWork:
             "SELECT message_id FROM forum.post WHERE id = $1 AND topic = $2", post, topic
         )
         return found
+
+    async def remove(self, post: str, by: str, now: datetime) -> None:
+        """Hide a post from all who do not run the forum."""
+        await self._moderated(
+            await self._connection.fetchval(
+                "UPDATE forum.post SET removed_at = $2, removed_by = $3, changed_at = $2,"
+                " version = version + 1 WHERE id = $1 RETURNING concat_ws(' ', id, version)",
+                post,
+                now,
+                by,
+            )
+        )
+
+    async def show(self, post: str, now: datetime) -> bool:
+        """Show a post; return whether it was held, and so never went out."""
+        before = await self._connection.fetchrow(
+            "SELECT held, topic FROM forum.post WHERE id = $1", post
+        )
+        assert before is not None, "the caller has found it"
+        await self._moderated(
+            await self._connection.fetchval(
+                "UPDATE forum.post SET removed_at = NULL, removed_by = '', held = false,"
+                " recorded_at = CASE WHEN held THEN $2 ELSE recorded_at END, changed_at = $2,"
+                " version = version + 1 WHERE id = $1 RETURNING concat_ws(' ', id, version)",
+                post,
+                now,
+            )
+        )
+        if before["held"]:
+            await self._describe(before["topic"])
+        return bool(before["held"])
+
+    async def announce_held(self, post: str) -> None:
+        """Note for the relay that a post waits for those who run the forum."""
+        await self._moderated(f"{post} 0")
+
+    async def _moderated(self, key: str) -> None:
+        await self._connection.execute(
+            "INSERT INTO forum.outbox (key) VALUES ($1)", f"moderated {key}"
+        )
+
+    async def close(self, topic: str, *, closed: bool, now: datetime) -> forum.Topic:
+        """Close a topic of this forum, or open it again."""
+        version = await self._connection.fetchval(
+            "UPDATE forum.topic SET closed = $2, changed_at = $3, version = version + 1"
+            " WHERE id = $1 AND closed <> $2 RETURNING version",
+            topic,
+            closed,
+            now,
+        )
+        if version is not None:
+            await self._connection.execute(
+                "INSERT INTO forum.outbox (key) VALUES ($1)", f"topic {topic} {version}"
+            )
+        return topic_of(await self._connection.fetchrow(f"{TOPIC} WHERE t.id = $1", topic))

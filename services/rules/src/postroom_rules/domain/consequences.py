@@ -53,6 +53,7 @@ def _command(event: MailSorted, action: Action, common: dict[str, Any]) -> Comma
             id=derived_id("cmd", event.about, "post", action.forum),
             forum=action.forum,
             token=event.token if event.role == "reply" else None,
+            charset=event.charset,
             **common,
         )
     if isinstance(action, Forward):
