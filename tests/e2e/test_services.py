@@ -117,6 +117,7 @@ async def test_a_service_is_permitted_connected_through_restricted_and_undone(
 
         row = await eventually(received, 30, what="Anna's mail")
         assert row["owner"]["email"] == ANNA
+        await anna.wait_for_url(f"{running.base_url}/mailboxes/{box}")
         refused = await anna.goto(f"{running.base_url}/mailboxes/new?service={other['id']}")
         assert refused is not None
         assert refused.status == 404, "a service that is not permitted is not there"

@@ -53,6 +53,19 @@ class Dovecot:
             check=True, capture_output=True,
         )  # fmt: skip
 
+    def trust(self, provider: str, mechanisms: str = "xoauth2 oauthbearer") -> None:
+        """Let in who has a token of this provider's (its address); before `start`."""
+        (self.root / "oauth2.conf.ext").write_text(
+            f"introspection_mode = get\nintrospection_url = {provider}/introspect?token=\n"
+            "username_attribute = email\nactive_attribute = active\nactive_value = true\n"
+        )
+        with (self.root / "dovecot.conf").open("a") as file:
+            file.write(
+                f"auth_mechanisms = plain login {mechanisms}\n"
+                f"passdb {{\n  driver = oauth2\n  mechanisms = {mechanisms}\n"
+                f"  args = {self.root}/oauth2.conf.ext\n}}\n"
+            )
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         self.process = Process(self._server.command(), os.environ, self.root / "dovecot.log")

@@ -69,6 +69,13 @@ class FetchSource(msgspec.Struct, frozen=True, kw_only=True):
     not older than so many days by the server's clock (IMAP)."""
     ca: str = ""
     """PEM of the authority to believe, instead of the system's."""
+    auth: Literal["password", "oauth2"] = "password"
+    """oauth2: what is sealed is a refresh token (RFC 6749 §1.5), and the next three say where an
+    access token is had for it."""
+    token_url: str = ""
+    client_id: str = ""
+    sealed_client_secret: str = ""
+    """Sealed with the client and the token URL's host; empty: the client has none."""
 
 
 class MailboxDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,6 +66,29 @@ class ProbeMailbox(Request[Probe], frozen=True, kw_only=True):
     max_message_bytes: int = 0
 
 
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """An authorization code was taken: the grant, which only the fetcher can open."""
+
+    sealed: str
+    """A refresh token sealed as a password is, for the mailbox and its server."""
+
+
+class ExchangeCode(Request[Granted], frozen=True, kw_only=True):
+    """Exchange an authorization code (RFC 6749 §4.1.3) and try the grant at the mail server.
+
+    A Problem says in whose words it did not work.
+    """
+
+    service: ClassVar[str] = "fetcher"
+    verb: ClassVar[str] = "exchange"
+    answer: ClassVar[type] = Granted
+    mailbox: str
+    protocol: Literal["imap", "pop3"]
+    source: FetchSource
+    """Its `sealed_password` is code and PKCE verifier (RFC 7636), a line each."""
+    redirect_uri: str
+
+
 class ProbeProgress(msgspec.Struct, frozen=True, kw_only=True, tag="probe", tag_field="kind"):
     """A stage is done. On `live.<account>.<operation>`."""
 

@@ -21,6 +21,7 @@ from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
 from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.forum_desk import ForumDesk
+from postroom_api.http.granting import Granting
 from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
@@ -70,7 +71,7 @@ from postroom_api.reconciler import Reconciler
 from postroom_api.relay import ConfigurationRelay
 from postroom_api.removal import Removal
 from postroom_api.retention import Retention
-from postroom_api.sealing import FACTORS, KEPT_ANSWERS, SIGNING_IN, FetcherSeal, OwnSeal
+from postroom_api.sealing import FACTORS, GRANTING, KEPT_ANSWERS, SIGNING_IN, FetcherSeal, OwnSeal
 from postroom_api.vitals import Vitals
 from postroom_contract.streams import STREAMS
 from postroom_runtime.beacon import shine
@@ -136,6 +137,10 @@ async def start(process: Process) -> None:
         desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
         Submission(SubmissionPasswords(access), system, process.clock, relay),
         ForumDesk(services, Acts(access)),
+        Granting(
+            services, office, catalogue, mailboxes, seal, OwnSeal(settings.session_key, GRANTING),
+            relay, process.clock, settings.base_url,
+        ),
     )  # fmt: skip
     shared = Shared(
         people,

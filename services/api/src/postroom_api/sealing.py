@@ -14,7 +14,7 @@ from nacl.hash import blake2b
 from nacl.secret import Aead
 
 from postroom_api.domain.mail_services import OAuthClient
-from postroom_api.domain.mailbox_settings import MailboxSettings
+from postroom_api.domain.mailbox_settings import MailboxSettings, SourceView
 from postroom_runtime.errors import OperatorError
 from postroom_runtime.sealing import SealedSecret, parse_public_key, seal
 
@@ -22,6 +22,7 @@ _HEX_DIGITS: Final = 64
 FACTORS: Final = b"second factor"
 SIGNING_IN: Final = b"signing in"
 KEPT_ANSWERS: Final = b"kept answers"
+GRANTING: Final = b"granting"
 """Uses of the key, kept apart (BLAKE2b personalisation)."""
 
 
@@ -43,6 +44,21 @@ class FetcherSeal:
             self._key,
             SealedSecret(
                 password=source.password,
+                mailbox=mailbox,
+                login=source.login,
+                host=source.host,
+                port=source.port,
+                tls=source.tls,
+                verify=source.verify,
+            ),
+        )
+
+    def seal_code(self, mailbox: str, source: SourceView, code: str, verifier: str) -> str:
+        """Return an authorization code and its verifier sealed with what they are for."""
+        return seal(
+            self._key,
+            SealedSecret(
+                password=f"{code}\n{verifier}",
                 mailbox=mailbox,
                 login=source.login,
                 host=source.host,

@@ -18,6 +18,7 @@ from aioimaplib import aioimaplib as base
 from postroom_contract.documents import FetchSource
 from postroom_fetcher.aioimaplib_protocol import HardenedCommand, HardenedProtocol, Sink
 from postroom_fetcher.connecting import Way, plain, reach, tls_context, tls_words
+from postroom_fetcher.domain import oauth
 from postroom_fetcher.domain.imap_wire import (
     Budget,
     Response,
@@ -122,6 +123,9 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
 
     async def sign_in(self, password: str) -> None:
         """Sign in; the password leaves us in no other way than asked for."""
+        if self._source.auth == "oauth2":
+            await self._bear(password)
+            return
         login = self._source.login
         if "LOGINDISABLED" in self.protocol.capabilities:
             raise ForbiddenError("the server takes no password without encryption (TLS)")
@@ -137,6 +141,32 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
         self.protocol.state = base.AUTH
         await self._capability()
 
+    async def _bear(self, token: str) -> None:
+        """Sign in with an access token (RFC 7628; XOAUTH2)."""
+        offered = self.protocol.capabilities
+        mechanism = oauth.mechanism_of(
+            frozenset(one.removeprefix("AUTH=") for one in offered if one.startswith("AUTH="))
+        )
+        if mechanism is None:
+            raise ForbiddenError("the server offers no sign-in by OAuth2")
+        try:
+            first = oauth.response(mechanism, self._source, token)
+        except ValueError as error:
+            raise ForbiddenError(str(error)) from None
+        answers = [first, oauth.after_refusal(mechanism)]
+        words: list[str] = [mechanism]
+        if "SASL-IR" in offered:  # RFC 4959
+            words.append(answers.pop(0).decode())
+        result, said = await self.run(
+            "AUTHENTICATE", *words, seconds=self._patience.login, answers=answers
+        )
+        if result != "OK":
+            if _NOT_NOW.search(said):
+                raise ServerError(f"the server cannot sign us in now: {said}")
+            raise SignInError(f"the server refuses the provider's token: {said}")
+        self.protocol.state = base.AUTH
+        await self._capability()
+
     async def run(
         self,
         name: str,
@@ -145,11 +175,12 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
         budget: Budget | None = None,
         sink: Sink | None = None,
         seconds: float | None = None,
+        answers: Sequence[bytes] = (),
     ) -> tuple[str, str]:
         """Send one command and return how it ended."""
         command = HardenedCommand(
             name, self.protocol.new_tag(), *args, prefix=prefix,
-            budget=budget or Budget(responses=1_000), sink=sink,
+            budget=budget or Budget(responses=1_000), sink=sink, answers=answers,
         )  # fmt: skip
         return await self.protocol.command(command, seconds or self._patience.command)
 

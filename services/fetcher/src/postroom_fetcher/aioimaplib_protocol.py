@@ -12,7 +12,7 @@ The base is pinned to 2.0.3: tests/contract/test_aioimaplib.py asserts the names
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aioimaplib import aioimaplib as base
@@ -36,10 +36,13 @@ class HardenedCommand(base.Command):  # type: ignore[misc]  # the library has no
         prefix: str | None = None,
         budget: Budget = _SMALL,
         sink: Sink | None = None,
+        answers: Sequence[bytes] = (),
     ) -> None:
         super().__init__(name, tag, *args, prefix=prefix, timeout=None)
         self.budget = budget
         self.untagged: list[Response] = []
+        self.answers = list(answers)
+        """What is said to the server's challenges, in turn (RFC 3501 §6.2.2)."""
         self.sink: Sink = sink or self.untagged.append
         self.done: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
 
@@ -112,6 +115,8 @@ class HardenedProtocol(base.IMAP4ClientProtocol):  # type: ignore[misc]  # the l
             self._greeting.set_result(response)
         elif line.startswith(b"* "):
             self._untagged(response)
+        elif line.startswith(b"+") and self._current is not None and self._current.answers:
+            self.transport.write(self._current.answers.pop(0) + b"\r\n")
         elif self._current is not None and line.startswith(f"{self._current.tag} ".encode()):
             result, _, text = line.split(b" ", 1)[1].partition(b" ")
             if result.upper() not in {b"OK", b"NO", b"BAD"}:

@@ -2,25 +2,33 @@
 
 from postroom_contract import subjects
 from postroom_contract.codec import decode
-from postroom_contract.probing import Probe, ProbeMailbox
+from postroom_contract.probing import ExchangeCode, Granted, Probe, ProbeMailbox
 from postroom_contract.streams import FETCHER_POLL, INTAKE
 from postroom_fetcher import config
+from postroom_fetcher.config import FetcherConfig
 from postroom_fetcher.configured_mailboxes import FAMILIES, ConfiguredMailboxes
 from postroom_fetcher.handlers.chain import Chain
 from postroom_fetcher.handlers.checking import Checking
+from postroom_fetcher.handlers.entering import Entering
+from postroom_fetcher.handlers.forgetting import Forgetting
 from postroom_fetcher.handlers.probing import Probing
 from postroom_fetcher.handlers.reconciling import Reconciling
+from postroom_fetcher.httpcore_tokens import TokenServers
 from postroom_fetcher.nats import NatsIntake, NatsLive, NatsWork
+from postroom_fetcher.ports import ServerError
 from postroom_fetcher.postgres import PostgresSeen
+from postroom_fetcher.postgres_grants import PostgresGrants
 from postroom_fetcher.servers import MailServers
 from postroom_runtime.answering import answered
 from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
+from postroom_runtime.clock import Clock
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.consume import Consumer
+from postroom_runtime.errors import RefusedError
 from postroom_runtime.postgres import Database
 from postroom_runtime.process import Process
-from postroom_runtime.sealing import SealedSecret, open_sealed
+from postroom_runtime.sealing import SealedSecret, open_sealed, seal
 
 USER = "fetcher"
 STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "WORK", "DEAD", "KV_config")
@@ -36,13 +44,13 @@ async def start(process: Process) -> None:
     work = NatsWork(bus)
     servers, live = MailServers(settings.way), NatsLive(bus)
 
-    def open_secret(sealed: str) -> SealedSecret:
-        return open_sealed(settings.keys, sealed)
-
+    grants = PostgresGrants(database)
+    entering = _entering(settings, grants, process.clock)
+    forgetting = Forgetting(mailboxes, grants)
     checking = Checking(
-        servers, NatsIntake(bus), PostgresSeen(database), open_secret, live, process.clock
+        servers, NatsIntake(bus), PostgresSeen(database), entering, live, process.clock
     )
-    probing = Probing(servers, open_secret, live, process.clock)
+    probing = Probing(servers, entering, live, process.clock)
     chain = Chain(checking, mailboxes, work, process.clock)
     reconciling = Reconciling(mailboxes, work, process.clock)
     consumer = Consumer(bus, FETCHER_POLL, chain.on_job, concurrency=settings.connections)
@@ -70,13 +78,34 @@ async def start(process: Process) -> None:
         if family == "mailbox":
             chain.on_change(id_)
             reconciling.on_change(id_)
+            forgetting.on_change(id_)
 
     configuration.on_change(changed)
 
     async def probe(data: bytes) -> Probe:
         return await probing.probe(decode(data, ProbeMailbox))
 
+    async def exchange(data: bytes) -> Granted:
+        try:
+            return await entering.exchange(decode(data, ExchangeCode), servers)
+        except ServerError as error:
+            raise RefusedError(str(error)) from error
+
     await bus.serve(subjects.rpc("fetcher", ProbeMailbox.verb), answered(probe))
+    await bus.serve(subjects.rpc("fetcher", ExchangeCode.verb), answered(exchange))
     process.spawn(configuration.run(), "configuration")
+    process.spawn(forgetting.run(), "forgetting")
     process.spawn(reconciling.run(), "schedules")
     process.spawn(consumer.run(), "jobs")
+
+
+def _entering(settings: FetcherConfig, grants: PostgresGrants, clock: Clock) -> Entering:
+    own = settings.keys[0].public_key
+
+    def open_secret(sealed: str) -> SealedSecret:
+        return open_sealed(settings.keys, sealed)
+
+    def seal_secret(secret: SealedSecret) -> str:
+        return seal(own, secret)
+
+    return Entering(grants, TokenServers(settings.way), open_secret, seal_secret, clock)

@@ -1,6 +1,7 @@
 """What the handlers need from outside."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import ClassVar, Literal
 from typing import Protocol as Port
@@ -11,6 +12,7 @@ from postroom_contract.documents import AddressDocument, FetchSource, MailboxDoc
 from postroom_contract.events import FetchState, MailboxChecked
 from postroom_contract.probing import CheckProgress, ProbeProgress, StageName
 from postroom_fetcher.domain.cursor import Cursor
+from postroom_fetcher.domain.oauth import Said, Tokens
 from postroom_fetcher.domain.plan import Listed
 from postroom_runtime.errors import PostroomError
 from postroom_runtime.messages import Publication
@@ -98,6 +100,37 @@ class Servers(Port):
         self, protocol: Protocol, source: FetchSource, password: str, *, writable: bool
     ) -> Session:
         """Connect, encrypt as the source says and sign in; ServerError says what went wrong."""
+
+
+class TokenUrls(Port):
+    """The way to providers of OAuth 2.0."""
+
+    async def ask(self, source: FetchSource, form: bytes) -> Tokens | Said:
+        """Return the answer to a form; ServerErrors say why there is none."""
+
+
+class Held(Port):
+    """What is stored of a grant, while nobody else may change it. All sealed to ourselves."""
+
+    refresh: str
+    access: str
+    expires_at: datetime | None
+
+    async def keep(self, refresh: str, access: str, expires_at: datetime) -> None:
+        """Store what a provider gave."""
+
+
+class Grants(Port):
+    """Access tokens, and refresh tokens that took the place of the first."""
+
+    def holding(self, mailbox: str, base: str) -> AbstractAsyncContextManager[Held]:
+        """Give what is stored for a mailbox and its grant `base`, to one at a time.
+
+        What was kept is durable when the block has been left.
+        """
+
+    async def forget(self, mailboxes: Sequence[str]) -> None:
+        """Delete what is stored for these mailboxes."""
 
 
 class Place(msgspec.Struct, frozen=True):

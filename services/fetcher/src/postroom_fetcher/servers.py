@@ -6,7 +6,7 @@ from postroom_contract.documents import FetchSource
 from postroom_fetcher.aioimaplib_client import ImapSession
 from postroom_fetcher.connecting import Way
 from postroom_fetcher.pop3 import Pop3Session
-from postroom_fetcher.ports import Protocol, Session, Watch
+from postroom_fetcher.ports import ForbiddenError, Protocol, Session, Watch
 
 
 class MailServers:
@@ -25,4 +25,6 @@ class MailServers:
         """Connect, encrypt as the source says and sign in; ServerError says what went wrong."""
         if protocol == "imap":
             return await ImapSession.open(source, password, self._way, writable=writable)
+        if source.auth != "password":
+            raise ForbiddenError("a mailbox by POP3 signs in with a password")
         return await Pop3Session.open(source, password, self._way)

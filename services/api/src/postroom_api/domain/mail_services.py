@@ -66,6 +66,12 @@ class OAuthView(msgspec.Struct, frozen=True, kw_only=True):
     token_url: str
     scopes: str
 
+    @property
+    def usable(self) -> bool:
+        """People can sign in at the provider: an administrator has entered a client."""
+        wanted = (self.client_id, self.authorize_url, self.token_url)
+        return self.use != "no" and all(wanted)
+
 
 class MailService(msgspec.Struct, frozen=True, kw_only=True):
     """A service as the API shows it."""
@@ -195,8 +201,8 @@ def problems(settings: ServiceSettings, before: MailService | None) -> Iterator[
 def _oauth_problems(oauth: OAuthClient, before: OAuthView | None) -> Iterator[tuple[str, str]]:
     for name in ("authorize_url", "token_url"):
         link = getattr(oauth, name)
-        if link and not link.startswith("https://"):
-            yield f"/oauth/{name}", "it begins with https://"
+        if link and not _is_safe(link):
+            yield f"/oauth/{name}", "it begins with https:// (http:// only for 127.0.0.1)"
     secret = oauth.client_secret
     if secret and (SECRET_MASK in secret or any(c in secret for c in "\r\n\x00")):
         yield "/oauth/client_secret", "this is not a secret but a mask, or has several lines"
@@ -207,6 +213,12 @@ def _oauth_problems(oauth: OAuthClient, before: OAuthView | None) -> Iterator[tu
     if (oauth.client_id, oauth.token_url) != (before.client_id, before.token_url):
         words = "client id or token URL changed: enter the secret again"
         yield "/oauth/client_secret", words
+
+
+def _is_safe(link: str) -> bool:
+    """Return whether what goes there is not read on its way; loopback has none (RFC 8252 §8.3)."""
+    parts = urlsplit(link)
+    return parts.scheme == "https" or (parts.scheme, parts.hostname) == ("http", "127.0.0.1")
 
 
 def _is_web(link: str) -> bool:

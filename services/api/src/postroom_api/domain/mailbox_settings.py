@@ -114,12 +114,15 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     verify: bool
     login: str
     password: PasswordState
+    """With `auth` oauth2: whether a grant is there, and since when."""
     apop: bool
     interval_minutes: int
     delete_after: bool
     first_import_days: int | None
     ca: str
     charset: str
+    auth: Literal["password", "oauth2"] = "password"
+    """oauth2: it signs in with what its owner has granted at the provider."""
 
 
 class LastCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +171,11 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     """Grows with each change; what `ETag` says."""
 
     @property
+    def checked(self) -> str:
+        """When it was checked last, as a word to compare with; `never`."""
+        return self.last_check.checked_at.isoformat() if self.last_check else "never"
+
+    @property
     def addresses(self) -> list[str]:
         """The addresses it takes mail for."""
         return self.source.addresses
@@ -190,8 +198,13 @@ def complete(settings: MailboxSettings) -> MailboxSettings:
     return msgspec.structs.replace(settings, source=source)
 
 
-def problems(settings: MailboxSettings, before: Mailbox | None) -> Iterator[tuple[str, str]]:
-    """Yield (JSON pointer, sentence) for what cannot be saved."""
+def problems(
+    settings: MailboxSettings, before: Mailbox | None, *, grants: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Yield (JSON pointer, sentence) for what cannot be saved.
+
+    `grants`: no password is needed, its owner can sign in at the provider instead.
+    """
     source = settings.source
     if before is not None and settings.kind != before.kind:
         yield "/kind", "the kind stays as it was; make a new mailbox"
@@ -201,7 +214,7 @@ def problems(settings: MailboxSettings, before: Mailbox | None) -> Iterator[tupl
         yield "/source/charset", f"{source.charset!r} is no charset that is known here"
     if source.type != "smtp":
         yield from _server_problems(source)
-        yield from _password_problems(source, before)
+        yield from _password_problems(source, before, grants=grants)
 
 
 def _server_problems(source: Source) -> Iterator[tuple[str, str]]:
@@ -214,13 +227,15 @@ def _server_problems(source: Source) -> Iterator[tuple[str, str]]:
         yield "/source/first_import_days", "POP3 tells no dates: choose everything or only new mail"
 
 
-def _password_problems(source: Source, before: Mailbox | None) -> Iterator[tuple[str, str]]:
+def _password_problems(
+    source: Source, before: Mailbox | None, *, grants: bool
+) -> Iterator[tuple[str, str]]:
     password = source.password or ""
     if SECRET_MASK in password:
         yield "/source/password", "this is a masked password, not the password"
     if any(c in password for c in "\r\n\x00"):
         yield "/source/password", "a password stands on one line"
-    if not password:
+    if not password and not (grants and (before is None or before.source.auth == "oauth2")):
         yield from _password_missing(source, before)
 
 
@@ -237,6 +252,11 @@ def _password_missing(source: Source, before: Mailbox | None) -> Iterator[tuple[
             " another place than the one it was entered for)"
         )
         yield "/source/password", words
+
+
+def moved(source: Source, before: Mailbox) -> bool:
+    """Return whether what it signs in with is for another place than the one it has by now."""
+    return any(getattr(source, name) != getattr(before.source, name) for name in BOUND)
 
 
 def state_of(*, source: str, active: bool, has_password: bool, last_check: str | None) -> str:
@@ -256,7 +276,9 @@ def warnings(source: SourceView) -> list[str]:
     if source.type == "smtp" and not source.addresses:
         found.append("It has no address, so it accepts nothing.")
     if source.type != "smtp":
-        if not source.password.set:
+        if not source.password.set and source.auth == "oauth2":
+            found.append("Sign in at the provider: until then no mail is fetched.")
+        elif not source.password.set:
             found.append("Sign in again: its server changed, so its password was forgotten.")
         if source.tls == "none":
             found.append("The password and all mail cross the network unencrypted.")

@@ -19,6 +19,7 @@ from postroom_api.http import (
     api,
     catalogue_pages,
     forum_pages,
+    granting_pages,
     grid_pages,
     mailbox_pages,
     pages,
@@ -38,6 +39,7 @@ from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
 from postroom_api.http.forum_desk import ForumDesk
+from postroom_api.http.granting import Granting
 from postroom_api.http.idempotency import IdempotentPosts
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
@@ -63,7 +65,7 @@ PUBLIC = ["^/static/", "^/schema", "^/docs"]
 PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
-    setup_pages, forum_pages,
+    setup_pages, forum_pages, granting_pages,
 )  # fmt: skip
 
 
@@ -84,6 +86,7 @@ class Desks:
     sharing: Sharing
     submission: Submission
     forums: ForumDesk
+    granting: Granting
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The pages for mailboxes: one form for making and changing, and connecting by a link."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
@@ -43,14 +44,15 @@ async def _form(
     service: MailService | None = None,
     error: str | None = None,
     found: Discovered | None = None,
-    receiving: bool = False,
+    receiving: str = "",
+    signing_in: bool = False,
     then: str = "",
 ) -> Response[str]:
     owners = await office.owners(who) if kind == "user" and who.administrator else []
     return page(
         request, "mailbox.html", UNPROCESSABLE if error else 200,
         form=form, type=source, kind=kind, box=box, service=service, owners=owners, error=error,
-        found=found, receiving=receiving, then=then,
+        found=found, receiving=receiving, signing_in=signing_in, then=then,
     )  # fmt: skip
 
 
@@ -154,14 +156,15 @@ async def mailbox_page(
     office: Of,
     catalogue: Shelf,
     mailbox: str,
-    receiving: Annotated[bool, Parameter(query="receiving")] = False,
+    receiving: Annotated[str, Parameter(query="receiving", max_length=50)] = "",
+    signing_in: Annotated[bool, Parameter(query="signing_in")] = False,
 ) -> Response[str]:
     box = await office.mailbox(who, mailbox)
     service = await catalogue.service(who, box.service.id) if box.service else None
     form = mailbox_forms.to_form(box)
     return await _form(
         request, who, office, form, box.source.type, kind=box.kind, box=box, service=service,
-        receiving=receiving,
+        receiving=receiving, signing_in=signing_in,
     )  # fmt: skip
 
 
@@ -216,6 +219,9 @@ async def _saved(
 def _after(then: str, mailbox: str) -> str:
     if then == "rule":
         return f"/rules/new?mailbox={mailbox}"
+    if then == "sign-in":
+        # Not to the provider at once: a form may lead nowhere else (CSP form-action).
+        return f"/mailboxes/{mailbox}?signing_in=true"
     return f"/setup/arrival/{mailbox}" if then == "setup" else f"/mailboxes/{mailbox}"
 
 
@@ -268,8 +274,10 @@ async def _link_page(
 
 @post("/mailboxes/{mailbox:str}/receive", include_in_schema=False)
 async def receive_now(who: Who, office: Of, mailbox: str) -> Redirect:
+    known = (await office.mailbox(who, mailbox)).checked
     await office.receive_now(who, mailbox)
-    return Redirect(f"/mailboxes/{mailbox}?receiving=true", status_code=SEE_OTHER)
+    where = f"/mailboxes/{mailbox}?{urlencode({'receiving': known})}"
+    return Redirect(where, status_code=SEE_OTHER)
 
 
 @post("/mailboxes/{mailbox:str}/delete", include_in_schema=False)

@@ -12,6 +12,7 @@ from postroom_api.domain.mailbox_settings import (
     MailboxSettings,
     Owner,
     complete,
+    moved,
     problems,
 )
 from postroom_api.domain.values import PageOf, Principal, Rule
@@ -131,6 +132,8 @@ class Office:
         before = await self.changeable(who, mailbox)
         settings = await self.checked(who, settings, before)
         sealed = self._seal.seal(mailbox, settings)
+        if sealed is None and before.source.auth == "oauth2" and moved(settings.source, before):
+            sealed = ""  # what was granted is for the place that it had: it is forgotten
         if words := await self._mailboxes.change(who, mailbox, settings, sealed, version):
             raise ProblemError(409, "limit", f"It cannot be handed over: {words}.")
         await self._publisher.settled(LIVE_SECONDS)
@@ -159,7 +162,8 @@ class Office:
         settings = msgspec.structs.replace(settings, owner=owner, service=chosen)
         settings = complete(connecting.through(settings, service, before))
         found = connecting.problems(settings, service, before, self._clock.now())
-        refuse("mailbox", (*found, *problems(settings, before)))
+        grants = service is not None and service.oauth.usable
+        refuse("mailbox", (*found, *problems(settings, before, grants=grants)))
         addresses = [address_of("source/addresses", one) for one in settings.source.addresses]
         source = msgspec.structs.replace(settings.source, addresses=sorted(set(addresses)))
         return msgspec.structs.replace(settings, name=one_line(settings.name), source=source)

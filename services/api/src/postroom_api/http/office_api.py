@@ -123,7 +123,8 @@ async def receive_now(who: Who, office: At, mailbox: str) -> Receiving:
 def editable(mailbox: Mailbox) -> dict[str, Any]:
     """Return a mailbox as `MailboxSettings` would be written, without its password."""
     plain: dict[str, Any] = msgspec.to_builtins(mailbox)
-    source = {name: value for name, value in plain["source"].items() if name != "password"}
+    shown = {"password", "auth"}
+    source = {name: value for name, value in plain["source"].items() if name not in shown}
     names = ("name", "kind", "description", "active", "limits", "web_link")
     references = {name: plain[name]["id"] for name in ("owner", "service") if plain[name]}
     return {**{name: plain[name] for name in names}, **references, "source": source}

@@ -147,7 +147,7 @@ async def arrival_page(
     desk: Read,
     mailbox: str,
     operation: Annotated[str, Parameter(query="operation")] = "",
-    receiving: Annotated[bool, Parameter(query="receiving")] = False,
+    receiving: Annotated[str, Parameter(query="receiving", max_length=50)] = "",
 ) -> Response[str]:
     require_administrator(who)
     box = await office.mailbox(who, mailbox)
@@ -179,8 +179,10 @@ async def send(who: Who, trials: Try, mailbox: str) -> Redirect:
 
 @post("/setup/arrival/{mailbox:str}/receive", include_in_schema=False)
 async def receive(who: Who, office: Of, mailbox: str) -> Redirect:
+    known = (await office.mailbox(who, mailbox)).checked
     await office.receive_now(who, mailbox)
-    return Redirect(f"/setup/arrival/{mailbox}?receiving=true", status_code=SEE_OTHER)
+    where = f"/setup/arrival/{mailbox}?{urlencode({'receiving': known})}"
+    return Redirect(where, status_code=SEE_OTHER)
 
 
 @post("/setup/done", include_in_schema=False)

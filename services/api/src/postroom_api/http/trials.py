@@ -22,7 +22,7 @@ from postroom_api.http.problems import ProblemError, not_found
 from postroom_api.http.trial_mails import TrialMails, way_of
 from postroom_api.live import LiveFeed, TooManyWatchersError
 from postroom_api.ports import PatientServices, ServiceProblemError
-from postroom_api.postgres.mailboxes import Mailboxes
+from postroom_api.postgres.mailboxes import Mailboxes, StoredSecret
 from postroom_api.postgres.operations import Operations
 from postroom_api.sealing import FetcherSeal
 from postroom_contract.documents import FetchSource
@@ -100,8 +100,9 @@ class Trials:
         # A password for a trial is sealed for a mailbox that never exists.
         for_mailbox = before.id if before else self._clock.new_id("mbx")
         sealed = self._seal.seal(for_mailbox, settings)
+        stored = StoredSecret()
         if sealed is None and before is not None:
-            sealed = await self._mailboxes.sealed_password(who, before.id)
+            stored = await self._mailboxes.stored_secret(who, before.id)
         return ProbeMailbox(
             account=who.account,
             operation=operation,
@@ -114,7 +115,11 @@ class Trials:
                 tls=source.tls,
                 verify=source.verify,
                 login=source.login,
-                sealed_password=sealed or "",
+                sealed_password=sealed or stored.sealed,
+                auth=stored.auth,
+                token_url=stored.token_url,
+                client_id=stored.client_id,
+                sealed_client_secret=stored.sealed_client_secret,
                 apop=source.apop,
                 max_message_kb=settings.limits.max_message_kb,
                 ca=source.ca,
@@ -173,16 +178,20 @@ class Trials:
                 await self.mails.nudge(who, found)
 
     async def look_on_mailbox(
-        self, who: Principal, mailbox: str
+        self, who: Principal, mailbox: str, after: str = ""
     ) -> AsyncIterator[tuple[str, bytes]]:
-        """Yield (event, JSON): `progress` of a running check, `end` with the mailbox after it."""
-        before = (await self._office.mailbox(who, mailbox)).last_check
+        """Yield (event, JSON): `progress` of a running check, `end` with the mailbox after it.
+
+        `after` is the check that the asker knows of (`Mailbox.checked`): one that was quicker than
+        the asker is not waited for.
+        """
+        before = after or (await self._office.mailbox(who, mailbox)).checked
         async for one in self._feed(who, mailbox):
             if isinstance(one, CheckProgress):
                 yield "progress", msgspec.json.encode(one)
             if one is None:
                 now = await self._office.mailbox(who, mailbox)
-                if now.last_check != before:
+                if now.checked != before:
                     yield "end", msgspec.json.encode(now)
                     return
 

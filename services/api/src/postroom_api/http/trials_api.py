@@ -1,10 +1,11 @@
 """`/api/v1`: trying a connection, operations, and looking on (server-sent events)."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import Parameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -96,9 +97,17 @@ async def watch_operation(who: Who, trials: At, operation: str) -> ServerSentEve
     media_type="text/event-stream",
     **needs("mailboxes:read", feed=True),
 )
-async def watch_mailbox(who: Who, trials: At, office: Of, mailbox: str) -> ServerSentEvent:
+async def watch_mailbox(
+    who: Who,
+    trials: At,
+    office: Of,
+    mailbox: str,
+    after: Annotated[
+        str, Parameter(query="after", max_length=50, description="`checked_at` that you know of")
+    ] = "",
+) -> ServerSentEvent:
     await office.mailbox(who, mailbox)
-    return ServerSentEvent(_messages(trials.look_on_mailbox(who, mailbox)))
+    return ServerSentEvent(_messages(trials.look_on_mailbox(who, mailbox, after)))
 
 
 HANDLERS: list[Any] = [

@@ -13,6 +13,7 @@ from postroom_api.domain.values import Principal
 from postroom_api.ports import StaleError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
+from postroom_api.postgres.configuration import note
 from postroom_contract.ids import derived_id
 from postroom_runtime.postgres import Connection
 
@@ -97,6 +98,13 @@ class MailServices:
                 raise StaleError
             if not await _write(connection, service, settings, sealed):
                 return False
+            # Where their tokens are had stands in their documents.
+            boxes = await connection.fetch(
+                "UPDATE config.mailbox SET version = nextval('config.version')"
+                " WHERE service = $1 AND auth = 'oauth2' RETURNING id",
+                service,
+            )
+            await note(connection, *(f"mailbox {row['id']}" for row in boxes))
             imap = settings.imap
             await record(
                 connection, who, "service.changed", service, name=settings.name,

@@ -53,6 +53,7 @@ def mailbox_of(row: Any) -> Mailbox:
         delete_after=row["delete_after"],
         first_import_days=row["first_import_days"],
         ca=row["ca"],
+        auth=row["auth"],
         charset=row["charset"],
     )
     limits = MailboxLimits(

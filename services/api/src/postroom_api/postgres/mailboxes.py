@@ -1,6 +1,8 @@
 """Mailboxes: where mail comes from, and how the last look there went."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import msgspec
 
 from postroom_api.domain.connecting import may_have_another
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings, Owner
@@ -20,10 +22,22 @@ _WRITE: Final = (
     " charset = $18, service = $19, web_link = $20, owner = $21, first_import_days = $22,"
     " paused_for = CASE WHEN $4 THEN '' ELSE paused_for END,"
     " sealed_password = coalesce($17, sealed_password),"
-    " password_set_at = CASE WHEN $17 IS NULL THEN password_set_at ELSE now() END,"
+    " auth = CASE WHEN $17 IS NULL OR $17 = '' THEN auth ELSE 'password' END,"
+    " password_set_at = CASE WHEN $17 IS NULL THEN password_set_at"
+    " WHEN $17 = '' THEN NULL ELSE now() END,"
     " version = nextval('config.version') WHERE id = $1"
 )
 _UNTOLD: Final = {"version", "sealed_password", "password_set_at", "created_at"}
+
+
+class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mailbox signs in with, and where a token is had for it."""
+
+    sealed: str = ""
+    auth: Literal["password", "oauth2"] = "password"
+    token_url: str = ""
+    client_id: str = ""
+    sealed_client_secret: str = ""
 
 
 class Mailboxes:
@@ -68,13 +82,36 @@ class Mailboxes:
             )
         return [Owner(**dict(row)) for row in rows]
 
-    async def sealed_password(self, who: Principal, mailbox: str) -> str | None:
-        """Return a stored password, sealed as it is, for the fetcher alone to open."""
+    async def stored_secret(self, who: Principal, mailbox: str) -> StoredSecret:
+        """Return a stored password or grant, sealed as it is, for the fetcher alone to open."""
         async with self._access.principal(who) as connection:
-            found = await connection.fetchval(
-                "SELECT sealed_password FROM config.mailbox WHERE id = $1", mailbox
+            row = await connection.fetchrow(
+                "SELECT m.sealed_password, m.auth, v.oauth_token_url, v.oauth_client,"
+                " v.oauth_sealed_secret FROM config.mailbox m"
+                " LEFT JOIN config.mail_service v ON v.id = m.service WHERE m.id = $1",
+                mailbox,
             )
-        return str(found) if found else None
+        if row is None:
+            return StoredSecret()
+        return StoredSecret(
+            sealed=row["sealed_password"],
+            auth=row["auth"],
+            token_url=row["oauth_token_url"] or "",
+            client_id=row["oauth_client"] or "",
+            sealed_client_secret=row["oauth_sealed_secret"] or "",
+        )
+
+    async def grant(self, who: Principal, mailbox: str, sealed: str) -> None:
+        """Write what a provider granted, in the place of a password."""
+        async with self._access.principal(who) as connection:
+            await connection.execute(
+                "UPDATE config.mailbox SET sealed_password = $2, auth = 'oauth2',"
+                " password_set_at = now(), version = nextval('config.version') WHERE id = $1",
+                mailbox,
+                sealed,
+            )
+            await note(connection, f"mailbox {mailbox}")
+            await record(connection, who, "mailbox.signed_in", mailbox)
 
     async def add(
         self,
@@ -103,6 +140,10 @@ class Mailboxes:
                 settings.owner,
             )
             await self._write(connection, who, mailbox, settings, sealed)
+            if sealed is None and settings.source.type != "smtp":
+                await connection.execute(
+                    "UPDATE config.mailbox SET auth = 'oauth2' WHERE id = $1", mailbox
+                )
             if link is not None:
                 await use_link(connection, link, mailbox)
             await record(

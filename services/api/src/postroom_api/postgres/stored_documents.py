@@ -78,7 +78,10 @@ async def mailboxes(
 ) -> dict[str, tuple[str, Document]]:
     """Return (key, document) of each of these mailboxes."""
     rows: Any = await connection.fetch(
-        "SELECT * FROM config.mailbox WHERE id = ANY($1)", list(wanted)
+        "SELECT m.*, v.oauth_token_url, v.oauth_client, v.oauth_sealed_secret"
+        " FROM config.mailbox m LEFT JOIN config.mail_service v ON v.id = m.service"
+        " WHERE m.id = ANY($1)",
+        list(wanted),
     )
     found: dict[str, Document] = {row["id"]: _mailbox_document(row) for row in rows}
     for gone in set(wanted) - found.keys():
@@ -121,7 +124,20 @@ def _fetch_source(row: Any) -> documents.FetchSource:
         delete_after=row["delete_after"],
         first_import_days=row["first_import_days"],
         ca=row["ca"],
+        auth=row["auth"],
+        **_client(row),
     )
+
+
+def _client(row: Any) -> dict[str, str]:
+    """Return where an access token is had; a password needs none of it."""
+    if row["auth"] != "oauth2":
+        return {}
+    return {
+        "token_url": row["oauth_token_url"] or "",
+        "client_id": row["oauth_client"] or "",
+        "sealed_client_secret": row["oauth_sealed_secret"] or "",
+    }
 
 
 async def gone_rule(connection: Connection, scope: str, rule: str) -> tuple[str, Document]:

@@ -4,11 +4,10 @@ Laws:
 1. Messages are dealt with in the server's order; the cursor never passes one that is neither
    stored, nor left there with a reason, nor gone from the server.
 2. Deleted on the server is only what the committed cursor says is stored.
-3. The password is opened last and only for what it was sealed with.
+3. The mailbox is entered last, when all is there to keep what comes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -22,7 +21,7 @@ from postroom_fetcher.domain import cursor as cursors
 from postroom_fetcher.domain import intake, plan
 from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.domain.plan import Listed
-from postroom_fetcher.domain.secret import mismatches, without
+from postroom_fetcher.handlers.entering import Entering, discreet
 from postroom_fetcher.handlers.keeping import Keeping, Kept
 from postroom_fetcher.ports import (
     ForbiddenError,
@@ -35,11 +34,8 @@ from postroom_fetcher.ports import (
     Session,
 )
 from postroom_runtime.clock import Clock
-from postroom_runtime.errors import RefusedError
-from postroom_runtime.sealing import SealedSecret
 
 SHOWN = 100
-Open = Callable[[str], SealedSecret]
 
 
 class Tally(msgspec.Struct):
@@ -59,14 +55,14 @@ class Checking:
         servers: Servers,
         intake_: Intake,
         seen: Seen,
-        open_secret: Open,
+        entering: Entering,
         live: Live,
         clock: Clock,
     ) -> None:
         self._servers = servers
         self._intake = intake_
         self._seen = seen
-        self._open = open_secret
+        self._entering = entering
         self._live = live
         self._clock = clock
 
@@ -91,11 +87,10 @@ class Checking:
             delete_after=source.delete_after,
         )
         await keeping.begin()
-        password = opened(self._open, mailbox, source)
+        session, password = await self._entering.enter(
+            self._servers, protocol, mailbox, source, writable=source.delete_after
+        )
         with discreet(password):
-            session = await self._servers.open(
-                protocol, source, password, writable=source.delete_after
-            )
             try:
                 one = _One(self, mailbox, source, address, protocol, keeping, session, tally)
                 await one.run()
@@ -273,28 +268,6 @@ class _One:
                     SkippedMail(key=one.entry.key, size=one.entry.size, reason=one.entry.reason)
                 )
         self.checking.tell(self.mailbox, self.tally)
-
-
-def opened(open_secret: Open, mailbox: MailboxDocument, source: FetchSource) -> str:
-    """Return the password; ForbiddenError unless it was sealed for all that it is used with."""
-    try:
-        secret = open_secret(source.sealed_password)
-    except RefusedError as error:
-        raise ForbiddenError(str(error)) from error
-    if wrong := mismatches(secret, mailbox):
-        raise ForbiddenError(
-            f"the stored password was given for another {', '.join(wrong)}: enter it again"
-        )
-    return secret.password
-
-
-@contextmanager
-def discreet(password: str) -> Iterator[None]:
-    """Take the password out of what a server complains with, should it say it back."""
-    try:
-        yield
-    except ServerError as error:
-        raise type(error)(without(str(error), password)) from None
 
 
 def _origin(protocol: Protocol, source: FetchSource) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from postroom_contract.documents import MailboxDocument
 from postroom_contract.probing import Census, Probe, ProbeMailbox, ProbeProgress, Stage, StageName
 from postroom_fetcher.domain.plan import size_limit
-from postroom_fetcher.handlers.checking import Open, discreet, opened
+from postroom_fetcher.handlers.entering import Entering, discreet
 from postroom_fetcher.ports import Inbox, Live, ServerError, Servers, Session, Watch
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
@@ -26,9 +26,9 @@ _ORDER: tuple[StageName, ...] = ("dns", "tcp", "tls", "greeting", "sign_in", "fo
 class Probing:
     """Answers `ProbeMailbox`; a few at a time, so that it takes no connection from the checks."""
 
-    def __init__(self, servers: Servers, open_secret: Open, live: Live, clock: Clock) -> None:
+    def __init__(self, servers: Servers, entering: Entering, live: Live, clock: Clock) -> None:
         self._servers = servers
-        self._open = open_secret
+        self._entering = entering
         self._live = live
         self._clock = clock
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -58,12 +58,11 @@ class Probing:
             version=0,
             fetch=question.source,
         )
-        password = opened(self._open, mailbox, question.source)
         servers = self._servers.watched(watch)
+        session, password = await self._entering.enter(
+            servers, question.protocol, mailbox, question.source, writable=False
+        )
         with discreet(password):
-            session = await servers.open(
-                question.protocol, question.source, password, writable=False
-            )
             try:
                 yield session
             finally:
