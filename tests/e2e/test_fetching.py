@@ -98,7 +98,7 @@ async def test_what_is_wrong_is_said_in_the_servers_words(
     closed = await api.post("/mailboxes", name="Port", source=source(server, "imap", port=1))
     assert (await check(api, closed["id"]))["state"] == "unreachable"
     page = await api.client.get("/mailboxes")
-    assert "auth failed" in page.text
+    assert "sign-in failed" in page.text
 
 
 async def test_the_clock_brings_new_mail(tmp_path, sink, server: Dovecot) -> None:

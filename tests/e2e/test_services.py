@@ -168,6 +168,7 @@ async def test_a_service_is_permitted_connected_through_restricted_and_undone(
         await expect(anna.get_by_role("button", name="End Ben")).to_be_visible()
         await take(anna, "mailbox-shares")
 
+        await for_somebody_else(admin, running, api)
         await admin.goto(f"{running.base_url}/connect-links/new")
         await admin.get_by_label("For whom").fill(ANNA)
         await admin.get_by_role("button", name="Make link", exact=True).click()
@@ -178,6 +179,21 @@ async def test_a_service_is_permitted_connected_through_restricted_and_undone(
         assert watch.errors == []
         assert watch.elsewhere == []
         assert anna_watch.errors == []
+
+
+async def for_somebody_else(admin: Page, running: System, api: Api) -> None:
+    """An administrator makes a user's mailbox, for Ben."""
+    await admin.goto(f"{running.base_url}/mailboxes/new")
+    await admin.get_by_role("link", name="House mail").click()
+    await admin.get_by_label("Name").fill("Ben's mail")
+    await admin.get_by_label("Owner").fill("ben@example.org")
+    await admin.get_by_label("Login").fill("ben")
+    await admin.get_by_label("Password", exact=True).fill("secret")
+    await admin.get_by_role("button", name="Save", exact=True).click()
+    await expect(admin.get_by_role("heading", name="Ben's mail")).to_be_visible()
+    await expect(admin.get_by_label("Owner")).to_have_value("ben@example.org")
+    box = admin.url.rpartition("/")[2]
+    assert (await api.get(f"/mailboxes/{box}"))["owner"]["name"] == "Ben"
 
 
 async def several_at_once(admin: Page, api: Api) -> None:

@@ -11,7 +11,7 @@ from support import browser
 from support.client import Api, letter
 from support.pictures import DESK, take
 from support.system import System
-from support.waiting import eventually_sync
+from support.waiting import eventually, eventually_sync
 
 GARDEN = "garden@example.org"
 
@@ -29,6 +29,12 @@ def submit(system: System, login: str, password: str, sender: str) -> dict[str, 
         return client.send_message(mail)
 
 
+async def smtp_was_heard(api: Api) -> bool:
+    """Each process says every few seconds what it is and where."""
+    processes = (await api.get("/system"))["processes"]
+    return any(one["service"] == "smtp" for one in processes)
+
+
 @browser.NEEDED
 async def test_a_mail_program_submits_until_its_password_is_revoked(
     running: System, api: Api
@@ -41,6 +47,7 @@ async def test_a_mail_program_submits_until_its_password_is_revoked(
         watch = browser.Watch(page, running.base_url)
         await browser.sign_in(page, running, "/profile")
         await page.get_by_role("link", name="Passwords for mail programs").click()
+        await eventually(lambda: smtp_was_heard(api), what="the SMTP server has said where it is")
         await page.get_by_label("Which program?").fill("Thunderbird")
         await page.get_by_role("button", name="Make password").click()
         secret = await page.get_by_label("Password", exact=True).input_value()

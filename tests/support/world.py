@@ -160,6 +160,10 @@ async def _mailboxes(
             actions=[{"kind": "add_tag", "tag": "x"}],
         )  # fmt: skip
         world.add("rule", rule["id"], {manager}, f"canary-rule-of-{manager}")
+        gone = f"canary-deleted-{manager}"
+        box = (await api.post("/mailboxes", name=gone, source={"type": "smtp"}))["id"]
+        assert (await api.client.delete(f"/api/v1/mailboxes/{box}")).status_code == 204
+        world.add("deleted", box, {manager}, gone)
     people = {one.canary: one.id for one in world.things if one.kind == "user"}
     for name, api, owner, sharer, seen in (
         ("system", admin, None, None, {ADMIN}),

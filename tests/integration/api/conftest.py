@@ -15,6 +15,7 @@ from postroom_api.http.office import Office
 from postroom_api.http.sharing import Sharing
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.connect_links import ConnectLinks
+from postroom_api.postgres.deleted_mailboxes import DeletedMailboxes
 from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
@@ -49,6 +50,13 @@ class Postbox:
 
     async def send(self, letter: Letter) -> None:
         self.letters.append(letter)
+
+
+class Still:
+    """No check is under way."""
+
+    def under_way(self, account: str, mailbox: str) -> None:
+        return None
 
 
 class NoForums:
@@ -88,7 +96,7 @@ async def desks(database: Made) -> AsyncIterator[Desks]:
     shelf = MailServices(access)
     office = Office(
         NoForums(), Mailboxes(access), Rules(access), seal, cast("Any", None), clock, publisher, shelf,
-        Grid(access),
+        Grid(access), Still(), DeletedMailboxes(access),
     )  # fmt: skip
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, clock, publisher)
     postbox = Postbox()

@@ -44,6 +44,7 @@ from postroom_api.postgres.access import Access
 from postroom_api.postgres.accounts import Accounts
 from postroom_api.postgres.audit import Acts, Audit
 from postroom_api.postgres.connect_links import ConnectLinks
+from postroom_api.postgres.deleted_mailboxes import DeletedMailboxes
 from postroom_api.postgres.factors import Factors
 from postroom_api.postgres.forums import ForumRows
 from postroom_api.postgres.grid import Grid
@@ -107,12 +108,12 @@ async def start(process: Process) -> None:
     desk = Desk(services, saga, Log(access), bus, process.clock)
     seal = FetcherSeal(settings.fetcher_public_key)
     mailboxes = Mailboxes(access)
-    letters = Letters(bus, settings.base_url)
+    letters, live = Letters(bus, settings.base_url), LiveFeed(bus, process.clock)
     mail = LinksByMail(letters, process.clock)
     office, catalogue, connecting, discovering, sharing = _mailbox_desks(
-        access, mailboxes, services, seal, bus, process, relay, mail
+        access, mailboxes, services, seal, bus, process, relay, mail, live
     )
-    live, vitals = LiveFeed(bus), Vitals(bus)
+    vitals = Vitals(bus)
     system = SystemDesk(
         Overviews(access), vitals, bus, process.clock, relay=settings.relay is not None
     )
@@ -191,11 +192,22 @@ def _mailbox_desks(
     process: Process,
     publisher: ConfigurationRelay,
     mail: LinksByMail,
+    live: LiveFeed,
 ) -> tuple[Office, Catalogue, Connecting, Discovering, Sharing]:
     """Return what is asked about mailboxes, the services they go through, and who shares them."""
     clock, shelf = process.clock, MailServices(access)
     office = Office(
-        services, mailboxes, Rules(access), seal, bus, clock, publisher, shelf, Grid(access)
+        services,
+        mailboxes,
+        Rules(access),
+        seal,
+        bus,
+        clock,
+        publisher,
+        shelf,
+        Grid(access),
+        live,
+        DeletedMailboxes(access),
     )
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, clock, publisher)
     connecting = Connecting(office, catalogue, ConnectLinks(access), clock, mail)

@@ -3,6 +3,7 @@
 from typing import Protocol, TypeVar
 
 from postroom_api.domain.discovery import SrvRecord
+from postroom_api.domain.mailbox_settings import UnderWay
 from postroom_api.domain.values import Principal
 from postroom_contract.forum import Problem, Request
 
@@ -64,6 +65,13 @@ class Records(Protocol):
 
     async def srv(self, name: str, seconds: float) -> list[SrvRecord]:
         """Return the SRV records of a name; none when there are none, or no answer in time."""
+
+
+class Checks(Protocol):
+    """What is told of checks while they go on."""
+
+    def under_way(self, account: str, mailbox: str) -> UnderWay | None:
+        """Return what was last told of a mailbox's check, if that was a moment ago."""
 
 
 class Publisher(Protocol):

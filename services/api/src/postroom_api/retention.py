@@ -8,6 +8,7 @@ import json
 
 import structlog
 
+from postroom_api.postgres.deleted_mailboxes import KEPT
 from postroom_api.postgres.worker import KeptMailbox, Worker
 from postroom_contract import subjects
 from postroom_contract.streams import RULES_INTAKE
@@ -39,6 +40,7 @@ class Retention:
 
     async def purge(self) -> None:
         """Do one round."""
+        await self._worker.forget_deleted(self._clock.now() - KEPT)
         kept = await self._worker.kept_mailboxes()
         if not kept:
             return

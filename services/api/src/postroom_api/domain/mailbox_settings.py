@@ -152,7 +152,7 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     forum: str | None
     """The forum it was made for."""
     state: str
-    """open, paused, sign_in_again, new, or how the last check went."""
+    """open, paused, sign_in_again, new, connecting, syncing, or how the last check went."""
     paused_for: str
     """`restriction`: its service is no longer permitted, and the grace date has passed."""
     access: Literal["full", "manage", "read"]
@@ -179,6 +179,23 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     def addresses(self) -> list[str]:
         """The addresses it takes mail for."""
         return self.source.addresses
+
+
+class UnderWay(msgspec.Struct, frozen=True):
+    """A check that somebody is at: when it was last heard of, and how many mails are new to us."""
+
+    at: datetime
+    found: int
+
+
+def as_of_now(mailbox: Mailbox, check: UnderWay | None) -> Mailbox:
+    """Return the mailbox with the state of a check that is under way: connecting or syncing."""
+    fetched = mailbox.source.type != "smtp" and mailbox.active and mailbox.source.password.set
+    if check is None or not fetched:
+        return mailbox
+    if mailbox.last_check is not None and mailbox.last_check.checked_at >= check.at:
+        return mailbox  # it has ended since
+    return msgspec.structs.replace(mailbox, state="syncing" if check.found else "connecting")
 
 
 def complete(settings: MailboxSettings) -> MailboxSettings:

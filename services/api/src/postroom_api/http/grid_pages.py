@@ -41,8 +41,10 @@ async def mailboxes_page(request: Req, who: Who, office: Of, catalogue: Shelf) -
         wanted = {name: value for name, value in {**kept, **changes}.items() if value}
         return "/mailboxes" + (f"?{urlencode(wanted)}" if wanted else "")
 
+    gone = fields.get("gone")
+    deleted = [one for one in await office.deleted(who) if one.id == gone] if gone else []
     return page(
-        request, "mailboxes.html",
+        request, "mailboxes.html", gone=deleted[0] if deleted else None,
         found=found, query=query, link=link, filtered=bool(kept.keys() - {"sort"}),
         services=await catalogue.services(who) if who.administrator else [], states=STATES,
     )  # fmt: skip

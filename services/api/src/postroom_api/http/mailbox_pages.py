@@ -283,13 +283,25 @@ async def receive_now(who: Who, office: Of, mailbox: str) -> Redirect:
 @post("/mailboxes/{mailbox:str}/delete", include_in_schema=False)
 async def delete_mailbox(who: Who, office: Of, mailbox: str) -> Redirect:
     await office.delete_mailbox(who, mailbox)
-    return Redirect("/mailboxes", status_code=SEE_OTHER)
+    return Redirect(f"/mailboxes?gone={mailbox}", status_code=SEE_OTHER)
+
+
+@get("/mailboxes-deleted", include_in_schema=False)
+async def deleted_page(request: Req, who: Who, office: Of) -> Response[str]:
+    return page(request, "mailboxes_deleted.html", deleted=await office.deleted(who))
+
+
+@post("/mailboxes-deleted/{mailbox:str}/restore", include_in_schema=False)
+async def restore_mailbox(who: Who, office: Of, mailbox: str) -> Redirect:
+    back = await office.restore(who, mailbox)
+    return Redirect(f"/mailboxes/{back.id}", status_code=SEE_OTHER)
 
 
 def router() -> Router:
     """Return the pages."""
     handlers: list[Any] = [
         new_mailbox_page, new_mailbox, mailbox_page, change_mailbox, receive_now,
-        delete_mailbox, connect_page, connect, new_link_page, new_link,
+        delete_mailbox, deleted_page, restore_mailbox, connect_page, connect, new_link_page,
+        new_link,
     ]  # fmt: skip
     return Router("/", route_handlers=handlers)

@@ -11,6 +11,7 @@ from postroom_api.domain.mailbox_settings import (
     Mailbox,
     MailboxSettings,
     Owner,
+    as_of_now,
     complete,
     moved,
     problems,
@@ -19,7 +20,8 @@ from postroom_api.domain.values import PageOf, Principal, Rule
 from postroom_api.domain.visible import for_eyes
 from postroom_api.http.entries import address_of, asker_of, refuse, require_administrator
 from postroom_api.http.problems import ProblemError, invalid, not_found
-from postroom_api.ports import Publisher, Services
+from postroom_api.ports import Checks, Publisher, Services
+from postroom_api.postgres.deleted_mailboxes import DeletedMailbox, DeletedMailboxes
 from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
@@ -54,6 +56,8 @@ class Office:
         publisher: Publisher,
         catalogue: MailServices,
         grid: Grid,
+        checks: Checks,
+        deleted: DeletedMailboxes,
     ) -> None:
         self._services = services
         self._mailboxes = mailboxes
@@ -64,6 +68,8 @@ class Office:
         self._publisher = publisher
         self._catalogue = catalogue
         self._grid = grid
+        self._checks = checks
+        self._deleted = deleted
 
     async def mailboxes(self, who: Principal) -> list[Mailbox]:
         """Return the first mailboxes by name, as many as one may choose from on a page."""
@@ -77,14 +83,20 @@ class Office:
         self, who: Principal, query: GridQuery, cursor: str | None, limit: int
     ) -> PageOf[Mailbox]:
         """Return a page of the mailboxes that one wants to see."""
-        return await self._grid.page(who, query, cursor, limit)
+        found = await self._grid.page(who, query, cursor, limit)
+        return PageOf(
+            data=[self._now(who, one) for one in found.data], next_cursor=found.next_cursor
+        )
+
+    def _now(self, who: Principal, mailbox: Mailbox) -> Mailbox:
+        return as_of_now(mailbox, self._checks.under_way(who.account, mailbox.id))
 
     async def mailbox(self, who: Principal, mailbox: str) -> Mailbox:
         """Return one mailbox, or 404."""
         found = await self._mailboxes.one(who, mailbox)
         if found is None:
             raise not_found("mailbox")
-        return found
+        return self._now(who, found)
 
     async def person(self, who: Principal, text: str) -> str | None:
         """Return the id of a person by id or e-mail address, or None."""
@@ -191,6 +203,17 @@ class Office:
         """Take a mailbox away; one that a forum lives from stays (409)."""
         await self._delete(who, mailbox)
         await self._publisher.settled(LIVE_SECONDS)
+
+    async def deleted(self, who: Principal) -> list[DeletedMailbox]:
+        """Return the mailboxes that can be brought back."""
+        return await self._deleted.all(who, self._clock.now())
+
+    async def restore(self, who: Principal, mailbox: str) -> Mailbox:
+        """Bring a deleted mailbox back, with its addresses, rules and shares."""
+        if not await self._deleted.restore(who, mailbox, self._clock.now()):
+            raise not_found("deleted mailbox")
+        await self._publisher.settled(LIVE_SECONDS)
+        return await self.mailbox(who, mailbox)
 
     async def _delete(self, who: Principal, mailbox: str) -> None:
         found = await self.changeable(who, mailbox)

@@ -12,6 +12,7 @@ from postroom_api.http.entries import merge, settings_from
 from postroom_api.http.office import Office
 from postroom_api.http.scoped import needs
 from postroom_api.http.versions import IfMatch, expect, insisting, tagged
+from postroom_api.postgres.deleted_mailboxes import DeletedMailbox
 from postroom_contract.rules import Action, Condition
 from postroom_contract.ruling import Trial
 
@@ -109,6 +110,27 @@ async def delete_mailbox(who: Who, office: At, mailbox: str) -> None:
     await office.delete_mailbox(who, mailbox)
 
 
+@get(
+    "/deleted-mailboxes",
+    operation_id="listDeletedMailboxes",
+    summary="Mailboxes that can be brought back for seven days",
+    **needs("mailboxes:read"),
+)
+async def list_deleted(who: Who, office: At) -> PageOf[DeletedMailbox]:
+    return PageOf(data=await office.deleted(who), next_cursor=None)
+
+
+@post(
+    "/deleted-mailboxes/{deleted:str}/restore",
+    operation_id="restoreMailbox",
+    summary="Bring a mailbox back, with its addresses, rules and shares",
+    status_code=200,
+    **needs("mailboxes:write"),
+)
+async def restore_mailbox(who: Who, office: At, deleted: str) -> Mailbox:
+    return await office.restore(who, deleted)
+
+
 @post(
     "/mailboxes/{mailbox:str}/receive",
     operation_id="receiveNow",
@@ -193,5 +215,6 @@ async def delete_rule(who: Who, office: At, rule: str) -> None:
 
 HANDLERS: list[Any] = [
     create_mailbox, get_mailbox, change_mailbox, delete_mailbox, receive_now,
+    list_deleted, restore_mailbox,
     list_rules, create_rule, change_rule, try_rules, delete_rule,
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import note, own_address, own_domain
 from postroom_api.postgres.connect_links import use_link
+from postroom_api.postgres.deleted_mailboxes import keep
 from postroom_api.postgres.mailbox_rows import SELECT, mailbox_of
 from postroom_runtime.postgres import Connection
 
@@ -259,8 +260,12 @@ class Mailboxes:
             await record(connection, who, "mailbox.changed", mailbox, active=[not active, active])
 
     async def delete(self, who: Principal, mailbox: str) -> None:
-        """Take a mailbox away with its addresses and rules; its mail stays in the log."""
+        """Take a mailbox away with its addresses and rules; its mail stays in the log.
+
+        It can be brought back for seven days.
+        """
         async with self._access.principal(who) as connection:
+            await keep(connection, who, mailbox)
             addresses = await connection.fetch(
                 "DELETE FROM config.address WHERE mailbox = $1 RETURNING address", mailbox
             )

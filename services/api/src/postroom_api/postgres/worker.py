@@ -123,6 +123,14 @@ class Worker:
             )
         return [OpeningForum(**dict(row)) for row in rows]
 
+    async def forget_deleted(self, before: datetime) -> int:
+        """Let go for good of what was deleted before a time; return how many mailboxes."""
+        async with self.database.transaction() as connection:
+            status = await connection.execute(
+                "DELETE FROM config.deleted_mailbox WHERE deleted_at < $1", before
+            )
+        return int(status.rpartition(" ")[2])
+
     async def kept_mailboxes(self) -> list[KeptMailbox]:
         """Return the mailboxes whose raw mail is not kept for ever."""
         async with self.database.transaction() as connection:

@@ -24,9 +24,9 @@ NOTED: Final = (
 LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check")
 """Projections: they may be large, and are deleted piece by piece."""
 REST: Final = (
-    "notice", "operation", "setup", "idempotency", "forum", "connect_link", "mail_service",
-    "mailbox_summary", "mailbox_word", "recovery_code", "second_factor", "link", "token",
-    "session", "person", "audit",
+    "notice", "operation", "setup", "deleted_mailbox", "idempotency", "forum", "connect_link",
+    "mail_service", "mailbox_summary", "mailbox_word", "recovery_code", "second_factor", "link",
+    "token", "session", "person", "audit",
 )  # fmt: skip
 PIECE: Final = 2_000
 

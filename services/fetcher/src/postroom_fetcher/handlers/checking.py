@@ -78,6 +78,7 @@ class Checking:
         if source is None or mailbox.source == "smtp":
             raise ForbiddenError("the mailbox has no server to fetch from")
         protocol: Protocol = mailbox.source
+        self.tell(mailbox, tally)
         keeping = Keeping(
             self._intake,
             self._seen,
