@@ -1,6 +1,7 @@
 """The list of mailboxes: filters, order, search, pages, counters, and how Postgres goes about it."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -12,8 +13,11 @@ from postroom_api.domain.grids import GridQuery
 from postroom_api.domain.mailbox_settings import MailboxSettings, Source
 from postroom_api.domain.values import Principal
 from postroom_api.postgres.access import Access
+from postroom_api.postgres.deleted_mailboxes import DeletedMailboxes
 from postroom_api.postgres.grid import Grid
+from postroom_api.postgres.log import Log
 from postroom_api.postgres.people import DEFAULT_ACCOUNT
+from postroom_api.postgres.users import Users
 from postroom_runtime.postgres import Database
 from support.many_mailboxes import BIG, fill
 
@@ -184,6 +188,19 @@ LARGE = re.compile(
 )
 
 
+async def other_lists(access: Access, who: Principal, mailbox: str) -> None:
+    """The message log, of all and of one mailbox, what can be brought back, and people."""
+    log = Log(access)
+    page = await log.messages(who, None, 50)
+    if page.next_cursor:
+        await log.messages(who, page.next_cursor, 50)
+    await log.messages(who, None, 50, mailbox=mailbox)
+    await log.messages(who, None, 50, deleted=True)
+    await DeletedMailboxes(access).all(who, datetime.now(tz=UTC))
+    if who.administrator:
+        await Users(access).page(who, "", None, 50)
+
+
 async def test_no_list_or_search_reads_a_large_table_from_end_to_end(
     desks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +248,7 @@ async def test_no_list_or_search_reads_a_large_table_from_end_to_end(
             page = await grid.page(who, query, None, 50)
             if page.next_cursor:
                 await grid.page(who, query, page.next_cursor, 50)
+        await other_lists(Access(app), who, page.data[0].id if page.data else "mbx_x")
     await app.close()
     assert len(plans) > 40
     for query, plan in plans:
