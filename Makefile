@@ -9,7 +9,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH = $(subst -,_,$(NAME))
 SHOTS = $(abspath $(or $(SCREENS),.build/screens))
-WALKS = $(addprefix tests/e2e/test_,pages.py people.py services.py first_run.py)
+WALKS = $(addprefix tests/e2e/test_,pages.py people.py services.py first_run.py forums.py oauth.py submission.py \
+  deleted_mailboxes.py)
 PROJECTS := pyproject.toml $(wildcard proto/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
 export PYTHON
 
@@ -64,7 +65,7 @@ soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger a
 screens: $(STAMP) ## walk through every page in a browser; pictures, and contact sheets of them, in SCREENS=directory
 	@deploy/local/peers.sh
 	@mkdir -p $(SHOTS)
-	@POSTROOM_SCREENS=$(SHOTS) $(BIN)/python -m pytest -q -n 2 -k "walk or steps or permitted" $(WALKS)
+	@POSTROOM_SCREENS=$(SHOTS) $(BIN)/python -m pytest -q -n 2 -k "walk or steps or permitted or page or signing or submits or join or moderator" $(WALKS)
 	@PYTHONPATH=tests $(BIN)/python -m support.contact_sheets $(SHOTS)
 
 fmt: $(STAMP) ## format and apply safe lint fixes

@@ -209,6 +209,12 @@ async def several_at_once(admin: Page, api: Api) -> None:
     await expect(admin.get_by_text("Done for 1 of 2.")).to_be_visible()
     await expect(admin.get_by_text("Mail comes to this mailbox by itself")).to_be_visible()
     await take(admin, "mailboxes-bulk")
+
+    async def received() -> bool:
+        (row,) = (await api.get("/mailboxes?kind=user"))["data"]
+        return bool(row["state"] == "idle")
+
+    await eventually(received, 30, what="the check has ended")
     await admin.get_by_role("link", name="Back to the mailboxes").click()
     await expect(admin.get_by_role("row", name="Desk")).to_be_visible()
 

@@ -102,8 +102,10 @@ class CheckProgress(msgspec.Struct, frozen=True, kw_only=True, tag="check", tag_
     mailbox: str
     found: int
     stored: int
+    at: datetime | None = None
+    """When, by the clock that the end of the check is told by; None: an older fetcher."""
 
 
 Live = ProbeProgress | CheckProgress
 
-REQUESTS: tuple[type[Request[object]], ...] = (ProbeMailbox,)  # type: ignore[assignment]  # a Request[X] is a Request[object] for our use
+REQUESTS: tuple[type[Request[object]], ...] = (ProbeMailbox, ExchangeCode)  # type: ignore[assignment]  # a Request[X] is a Request[object] for our use

@@ -59,15 +59,15 @@ class LiveFeed:
 
     def _note(self, account: str, progress: CheckProgress) -> None:
         now, key = self._clock.now(), (account, progress.mailbox)
-        self._checks[key] = UnderWay(now, progress.found)
+        self._checks[key] = UnderWay(now, progress.at or now, progress.found)
         self._checks.move_to_end(key)
-        while now - next(iter(self._checks.values())).at > CHECK_LASTS:
+        while now - next(iter(self._checks.values())).heard_at > CHECK_LASTS:
             self._checks.popitem(last=False)
 
     def under_way(self, account: str, mailbox: str) -> UnderWay | None:
         """Return what was last told of a mailbox's check, if that was a moment ago."""
         found = self._checks.get((account, mailbox))
-        if found is None or self._clock.now() - found.at > CHECK_LASTS:
+        if found is None or self._clock.now() - found.heard_at > CHECK_LASTS:
             return None
         return found
 

@@ -182,10 +182,14 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnderWay(msgspec.Struct, frozen=True):
-    """A check that somebody is at: when it was last heard of, and how many mails are new to us."""
+    """A check that somebody is at."""
 
-    at: datetime
+    heard_at: datetime
+    """By our clock."""
+    told_at: datetime
+    """By the fetcher's, which tells the end of the check, too."""
     found: int
+    """Mails that are new to us."""
 
 
 def as_of_now(mailbox: Mailbox, check: UnderWay | None) -> Mailbox:
@@ -193,7 +197,7 @@ def as_of_now(mailbox: Mailbox, check: UnderWay | None) -> Mailbox:
     fetched = mailbox.source.type != "smtp" and mailbox.active and mailbox.source.password.set
     if check is None or not fetched:
         return mailbox
-    if mailbox.last_check is not None and mailbox.last_check.checked_at >= check.at:
+    if mailbox.last_check is not None and mailbox.last_check.checked_at >= check.told_at:
         return mailbox  # it has ended since
     return msgspec.structs.replace(mailbox, state="syncing" if check.found else "connecting")
 

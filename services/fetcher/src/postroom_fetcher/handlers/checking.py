@@ -100,7 +100,9 @@ class Checking:
 
     def tell(self, mailbox: MailboxDocument, tally: Tally) -> None:
         """Tell who looks on how far it is."""
-        told = CheckProgress(mailbox=mailbox.id, found=tally.found, stored=tally.stored)
+        told = CheckProgress(
+            mailbox=mailbox.id, found=tally.found, stored=tally.stored, at=self._clock.now()
+        )
         self._live.tell(mailbox.account, mailbox.id, told)
 
     def kept(self, one: "_One", listed: Listed, raw: bytes) -> Kept:
