@@ -1,12 +1,13 @@
 """A running system whose outgoing mail goes to a sink."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.client import Api
+from support.dovecot import Dovecot
 from support.sink import Sink
 from support.system import System
 
@@ -34,6 +35,17 @@ async def running(tmp_path: Path, sink: Sink, untouched: System) -> AsyncIterato
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture
+def server() -> Iterator[Dovecot]:
+    """A Dovecot that serves IMAP and POP3."""
+    made = Dovecot()
+    made.start()
+    try:
+        yield made
+    finally:
+        made.remove()
 
 
 @pytest.fixture

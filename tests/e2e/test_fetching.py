@@ -19,16 +19,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def server():
-    made = Dovecot()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.remove()
-
-
 def source(server: Dovecot, kind: str, **changes: Any) -> dict[str, Any]:
     return {
         "type": kind,

@@ -22,16 +22,6 @@ needs_dovecot = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def server():
-    made = Dovecot()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.remove()
-
-
 @browser.NEEDED
 async def test_the_first_steps_end_with_a_mail_that_arrives(running: System, api: Api) -> None:
     async with browser.chromium() as chrome:

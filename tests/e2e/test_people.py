@@ -131,7 +131,7 @@ async def knock_everywhere(client: httpx.AsyncClient) -> None:
     assert opened == {
         "get /me", "patch /me", "get /me/sessions", "post /me/sessions/end-others", "get /tokens",
         "post /me/second-factor", "get /forums", "get /messages", "get /mailboxes", "get /rules",
-        "get /overview", "get /services", "get /mailbox-policy", "get /me/forums",
+        "get /overview", "get /deleted-mailboxes", "get /services", "get /mailbox-policy", "get /me/forums",
         "get /me/submission-passwords",
     }  # fmt: skip
 

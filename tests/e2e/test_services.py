@@ -27,16 +27,6 @@ ANNA = "anna@example.org"
 SECRET = "correct horse for anna"
 
 
-@pytest.fixture
-def server():
-    made = Dovecot()
-    made.start()
-    try:
-        yield made
-    finally:
-        made.remove()
-
-
 async def add_person(running: System, email: str, name: str) -> None:
     """A user who may sign in, by SQL: a stand-in for an invitation."""
     url = (running.home.path / "secrets" / services.url_file(logins.WORKER)).read_text().strip()

@@ -5,21 +5,23 @@ Dovecot asks it whose a token is (`introspect`); it can be told to deny, to fail
 
 import base64
 import hashlib
-import json
 import secrets
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from support.local_http import LocalHttp, answer, redirect
 
 CLIENT_ID, CLIENT_SECRET = "postroom-client", "client-s3cret-canary"
 
 
-class MailProvider:
+class MailProvider(LocalHttp):
     """Lets `login` in, at once."""
 
     def __init__(self, login: str) -> None:
+        super().__init__()
         self.login = login
         self.life = 3_600
         """Seconds that an access token lasts."""
@@ -32,31 +34,7 @@ class MailProvider:
         self.issued: list[str] = []
         """Everything secret that was ever given out."""
         self.asked: list[dict[str, str]] = []
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                provider.get(self)
-
-            def do_POST(self) -> None:
-                provider.post(self)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
 
     @property
     def client(self) -> dict[str, str]:
@@ -72,8 +50,8 @@ class MailProvider:
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path == "/introspect":
             good = self.access.get(asked.get("token", ""), 0) > time.time() and not self.revoked
-            answer = {"active": True, "email": self.login} if good else {"active": False}
-            _answer(request, 200, answer)
+            found = {"active": True, "email": self.login} if good else {"active": False}
+            answer(request, 200, found)
         elif parts.path == "/authorize":
             self.asked.append(asked)
             back: dict[str, str] = {"state": asked["state"]}
@@ -82,19 +60,16 @@ class MailProvider:
             else:
                 back["code"] = self._secret("code")
                 self.codes[back["code"]] = asked
-            request.send_response(302)
-            request.send_header("Location", f"{asked['redirect_uri']}?{urlencode(back)}")
-            request.send_header("Content-Length", "0")
-            request.end_headers()
+            redirect(request, f"{asked['redirect_uri']}?{urlencode(back)}")
         else:
-            _answer(request, 404, {"error": "not_found"})
+            answer(request, 404, {"error": "not_found"})
 
     def post(self, request: BaseHTTPRequestHandler) -> None:
         length = int(request.headers["Content-Length"])
         form = {k: v[0] for k, v in parse_qs(request.rfile.read(length).decode()).items()}
         with self._lock:
-            status, answer = self._token(form)
-        _answer(request, status, answer)
+            status, found = self._token(form)
+        answer(request, status, found)
 
     def _token(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
         if self.down:
@@ -128,12 +103,3 @@ class MailProvider:
         made = f"{kind}-canary-{secrets.token_urlsafe(24)}"
         self.issued.append(made)
         return made
-
-
-def _answer(request: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
-    data = json.dumps(body).encode()
-    request.send_response(status)
-    request.send_header("Content-Type", "application/json")
-    request.send_header("Content-Length", str(len(data)))
-    request.end_headers()
-    request.wfile.write(data)

@@ -2,24 +2,25 @@
 
 import base64
 import hashlib
-import json
 import secrets
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from joserfc import jwk, jwt
+
+from support.local_http import LocalHttp, answer, redirect
 
 CLIENT_ID = "postroom"
 CLIENT_SECRET = "a secret: with / signs"
 
 
-class OidcProvider:
+class OidcProvider(LocalHttp):
     """Vouches at once for whomever `claims` names; `faults` changes what goes into the token."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.key = jwk.RSAKey.generate_key(2048, {"kid": "one", "use": "sig"}, private=True)
         self.signing = self.key
         self.claims: dict[str, Any] = {"sub": "1", "email": "", "email_verified": True}
@@ -27,30 +28,7 @@ class OidcProvider:
         self.algorithm = "RS256"
         self.codes: dict[str, dict[str, str]] = {}
         self.seen: list[str] = []
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                provider.get(self)
-
-            def do_POST(self) -> None:
-                provider.post(self)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.issuer = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
+        self.issuer = self.url
 
     @property
     def environment(self) -> dict[str, str]:
@@ -64,25 +42,22 @@ class OidcProvider:
         parts = urlsplit(request.path)
         self.seen.append(parts.path)
         if parts.path == "/.well-known/openid-configuration":
-            _answer(request, 200, {
+            answer(request, 200, {
                 "issuer": self.issuer,
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/keys",
             })  # fmt: skip
         elif parts.path == "/keys":
-            _answer(request, 200, {"keys": [self.key.as_dict(private=False)]})
+            answer(request, 200, {"keys": [self.key.as_dict(private=False)]})
         elif parts.path == "/authorize":
             asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
             code = secrets.token_urlsafe(12)
             self.codes[code] = asked
             where = f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
-            request.send_response(302)
-            request.send_header("Location", where)
-            request.send_header("Content-Length", "0")
-            request.end_headers()
+            redirect(request, where)
         else:
-            _answer(request, 404, {"error": "not_found"})
+            answer(request, 404, {"error": "not_found"})
 
     def post(self, request: BaseHTTPRequestHandler) -> None:
         length = int(request.headers["Content-Length"])
@@ -98,7 +73,7 @@ class OidcProvider:
             or asked["code_challenge"] != challenge
             or asked["redirect_uri"] != form["redirect_uri"]
         ):
-            _answer(request, 400, {"error": "invalid_grant"})
+            answer(request, 400, {"error": "invalid_grant"})
             return
         now = int(time.time())
         claims = {
@@ -108,13 +83,4 @@ class OidcProvider:
         header = {"alg": self.algorithm, "kid": self.signing.kid}
         key = self.signing if self.algorithm == "RS256" else jwk.OctKey.import_key(CLIENT_SECRET)
         token = jwt.encode(header, claims, key, algorithms=[self.algorithm])
-        _answer(request, 200, {"access_token": "x", "token_type": "Bearer", "id_token": token})
-
-
-def _answer(request: BaseHTTPRequestHandler, status: int, body: dict[str, Any]) -> None:
-    data = json.dumps(body).encode()
-    request.send_response(status)
-    request.send_header("Content-Type", "application/json")
-    request.send_header("Content-Length", str(len(data)))
-    request.end_headers()
-    request.wfile.write(data)
+        answer(request, 200, {"access_token": "x", "token_type": "Bearer", "id_token": token})

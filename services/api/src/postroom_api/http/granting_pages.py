@@ -4,11 +4,11 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 from litestar import Response, Router, get
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import Parameter
 from litestar.response import Redirect
 
+from postroom_api.http.cookies import cookie
 from postroom_api.http.granting import CALLBACK, SECONDS, Granting
 from postroom_api.http.office import Office
 from postroom_api.http.pages import SEE_OTHER, Req, Who, page
@@ -21,22 +21,11 @@ At = NamedDependency[Granting]
 Of = NamedDependency[Office]
 
 
-def _kept(request: Req, value: str, seconds: float) -> Cookie:
-    return Cookie(
-        key=COOKIE,
-        value=value,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-        max_age=int(seconds),
-        path=PATH,
-    )
-
-
 @get("/mailboxes/{mailbox:str}/sign-in", include_in_schema=False)
 async def leave(request: Req, who: Who, granting: At, mailbox: str) -> Redirect:
     address, sealed = await granting.leave(who, mailbox)
-    return Redirect(address, status_code=SEE_OTHER, cookies=[_kept(request, sealed, SECONDS)])
+    kept = cookie(request, COOKIE, sealed, SECONDS, PATH)
+    return Redirect(address, status_code=SEE_OTHER, cookies=[kept])
 
 
 @get(CALLBACK, include_in_schema=False, opt={FEED: True})
@@ -63,7 +52,7 @@ async def come_back(
             await office.receive_now(who, box.id)
             where += f"?{urlencode({'receiving': box.checked})}"
         answer = Redirect(where, status_code=SEE_OTHER)
-    answer.cookies.append(_kept(request, "", 0))
+    answer.cookies.append(cookie(request, COOKIE, "", 0, PATH))
     return answer
 
 

@@ -8,11 +8,11 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 from litestar import Response, Router, get, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import Parameter
 from litestar.response import Redirect
 
+from postroom_api.http.cookies import cookie
 from postroom_api.http.door import Door
 from postroom_api.http.elsewhere import SECONDS as AWAY_SECONDS
 from postroom_api.http.pages import SEE_OTHER, Form, Req, Who, page
@@ -60,28 +60,16 @@ def local(path: str) -> str:
     return path if safe else "/"
 
 
-def _cookie(request: Req, key: str, value: str, seconds: float, path: str) -> Cookie:
-    return Cookie(
-        key=key,
-        value=value,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-        max_age=int(seconds),
-        path=path,
-    )
-
-
 def enter(request: Req, signed_in: SignedIn, where: str) -> Redirect:
     """Return the way on: in, or to the second step."""
     if signed_in.awaiting_code:
         seconds = CODE_TIME.total_seconds()
-        step = _cookie(request, STEP_COOKIE, signed_in.secret, seconds, STEP_PATH)
+        step = cookie(request, STEP_COOKIE, signed_in.secret, seconds, STEP_PATH)
         to = f"{STEP_PATH}/code?next={quote(local(where))}"
         return Redirect(to, status_code=SEE_OTHER, cookies=[step])
     cookies = [
-        _cookie(request, COOKIE, signed_in.secret, SESSION_DAYS * 86_400, "/"),
-        _cookie(request, STEP_COOKIE, "", 0, STEP_PATH),
+        cookie(request, COOKIE, signed_in.secret, SESSION_DAYS * 86_400, "/"),
+        cookie(request, STEP_COOKIE, "", 0, STEP_PATH),
     ]
     return Redirect(local(where), status_code=SEE_OTHER, cookies=cookies)
 
@@ -153,7 +141,7 @@ async def leave(
         address, sealed = await door.elsewhere.leave(local(next_path))
     except ProblemError as error:
         return _door(request, door, error.status, next_path, "", error.detail)
-    kept = _cookie(request, AWAY_COOKIE, sealed, AWAY_SECONDS, STEP_PATH)
+    kept = cookie(request, AWAY_COOKIE, sealed, AWAY_SECONDS, STEP_PATH)
     return Redirect(address, status_code=SEE_OTHER, cookies=[kept])
 
 
@@ -165,7 +153,7 @@ async def come_back(
     code: Annotated[str, Parameter(query="code")] = "",
 ) -> Response[Any]:
     sealed = request.cookies.get(AWAY_COOKIE, "")
-    gone = _cookie(request, AWAY_COOKIE, "", 0, STEP_PATH)
+    gone = cookie(request, AWAY_COOKIE, "", 0, STEP_PATH)
     answer: Response[Any]
     try:
         back = await door.come_back(sealed, given_state, code, visit_of(request))
@@ -180,7 +168,7 @@ async def come_back(
 @post("/sign-out", include_in_schema=False)
 async def sign_out(request: Req, who: Who) -> Redirect:
     await request.app.state.people.sign_out(who, request.cookies.get(COOKIE, ""))
-    gone = _cookie(request, COOKIE, "", 0, "/")
+    gone = cookie(request, COOKIE, "", 0, "/")
     return Redirect("/sign-in", status_code=SEE_OTHER, cookies=[gone])
 
 
