@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from postroom_api.domain.values import (
     Delivery,
@@ -29,16 +29,13 @@ from postroom_api.http import (
     trials_api,
 )
 from postroom_api.http.desk import Desk
+from postroom_api.http.paging import Cursor, Limit
 from postroom_api.http.scoped import guard, needs
 from postroom_contract.commands import Redo
 from postroom_contract.forum import Forum, Post, Topic
 from postroom_contract.mail import MailSummary
 from postroom_contract.rules import Decision
 
-Limit = Annotated[int, Parameter(ge=1, le=200, default=50, description="How many rows")]
-Cursor = Annotated[
-    str | None, Parameter(query="cursor", description="next_cursor of the page before")
-]
 Who = NamedDependency[Principal]
 At = NamedDependency[Desk]
 
@@ -151,9 +148,12 @@ async def list_messages(
     desk: At,
     limit: Limit,
     cursor: Cursor = None,
-    deleted: Annotated[bool, Parameter(query="deleted", description="The deleted instead")] = False,
+    deleted: Annotated[
+        bool, QueryParameter(name="deleted", description="The deleted instead")
+    ] = False,
     mailbox: Annotated[
-        str | None, Parameter(query="mailbox", description="Of this mailbox only", max_length=100)
+        str | None,
+        QueryParameter(name="mailbox", description="Of this mailbox only", max_length=100),
     ] = None,
 ) -> PageOf[MessageRow]:
     return await desk.messages(who, cursor, limit, deleted=deleted, mailbox=mailbox)
@@ -214,7 +214,7 @@ async def list_deliveries(
     desk: At,
     limit: Limit,
     cursor: Cursor = None,
-    origin: Annotated[str | None, Parameter(query="origin", description="A post's id")] = None,
+    origin: Annotated[str | None, QueryParameter(name="origin", description="A post's id")] = None,
 ) -> PageOf[Delivery]:
     return await desk.deliveries(who, cursor, limit, origin)
 

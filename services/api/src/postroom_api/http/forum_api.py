@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from postroom_api.domain.values import PageOf, Principal
 from postroom_api.http.forum_desk import ForumDesk, ForumSettings
+from postroom_api.http.paging import Cursor, Limit
 from postroom_api.http.scoped import needs
 from postroom_api.http.versions import IfMatch, expect, insisting, tagged
 from postroom_contract.forum import (
@@ -22,12 +23,8 @@ from postroom_contract.forum import (
     Visible,
 )
 
-Limit = Annotated[int, Parameter(ge=1, le=200, default=50, description="How many rows")]
-Cursor = Annotated[
-    str | None, Parameter(query="cursor", description="next_cursor of the page before")
-]
 Search = Annotated[
-    str, Parameter(query="search", max_length=200, description="A part of name or address")
+    str, QueryParameter(name="search", max_length=200, description="A part of name or address")
 ]
 Who = NamedDependency[Principal]
 At = NamedDependency[ForumDesk]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from postroom_api.domain.values import Principal
@@ -69,8 +69,8 @@ async def my_forums_page(
     request: Req,
     who: Who,
     forums: At,
-    left: Annotated[str, Parameter(query="left", max_length=100)] = "",
-    saved: Annotated[bool, Parameter(query="saved")] = False,
+    left: Annotated[str, QueryParameter(name="left", max_length=100)] = "",
+    saved: Annotated[bool, QueryParameter(name="saved")] = False,
 ) -> Response[str]:
     found = await forums.all(who)
     gone = next((one for one in found if one.id == left), None)
@@ -170,7 +170,7 @@ async def members_page(
     forums: At,
     forum: str,
     cursor: Cursor = None,
-    search: Annotated[str, Parameter(query="search", max_length=200)] = "",
+    search: Annotated[str, QueryParameter(name="search", max_length=200)] = "",
 ) -> Response[str]:
     return await _members(request, who, forums, forum, search=search, cursor=cursor)
 

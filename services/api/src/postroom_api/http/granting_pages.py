@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from postroom_api.http.cookies import cookie
@@ -34,10 +34,10 @@ async def come_back(
     who: Who,
     granting: At,
     office: Of,
-    state_given: Annotated[str, Parameter(query="state", max_length=200)] = "",
-    code: Annotated[str, Parameter(query="code", max_length=4_000)] = "",
-    error: Annotated[str, Parameter(query="error", max_length=200)] = "",
-    description: Annotated[str, Parameter(query="error_description", max_length=1_000)] = "",
+    state_given: Annotated[str, QueryParameter(name="state", max_length=200)] = "",
+    code: Annotated[str, QueryParameter(name="code", max_length=4_000)] = "",
+    error: Annotated[str, QueryParameter(name="error", max_length=200)] = "",
+    description: Annotated[str, QueryParameter(name="error_description", max_length=1_000)] = "",
 ) -> Response[Any]:
     answer: Response[Any]
     try:

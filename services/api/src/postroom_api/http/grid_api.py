@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from postroom_api.domain.discovery import Discovered, Wanted
 from postroom_api.domain.grids import BULK, Answer, BulkAction, GridQuery
@@ -14,14 +14,14 @@ from postroom_api.domain.values import PageOf, Principal
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.entries import settings_from
 from postroom_api.http.office import Office
+from postroom_api.http.paging import Limit
 from postroom_api.http.scoped import needs
 
 Who = NamedDependency[Principal]
 At = NamedDependency[Office]
 Finder = NamedDependency[Discovering]
-Limit = Annotated[int, Parameter(ge=1, le=200, default=50, description="How many rows")]
-Text = Annotated[str | None, Parameter()]
-Flag = Annotated[bool | None, Parameter()]
+Text = Annotated[str | None, QueryParameter()]
+Flag = Annotated[bool | None, QueryParameter()]
 
 
 class Bulk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,22 +44,26 @@ async def list_mailboxes(
     cursor: Text = None,
     search: Annotated[
         str | None,
-        Parameter(max_length=200, description="Beginnings of words of name, address, login, host"),
+        QueryParameter(
+            max_length=200, description="Beginnings of words of name, address, login, host"
+        ),
     ] = None,
-    kind: Annotated[str | None, Parameter(description="system, user")] = None,
-    source: Annotated[str | None, Parameter(query="type", description="smtp, pop3, imap")] = None,
+    kind: Annotated[str | None, QueryParameter(description="system, user")] = None,
+    source: Annotated[
+        str | None, QueryParameter(name="type", description="smtp, pop3, imap")
+    ] = None,
     in_state: Annotated[
         str | None,
-        Parameter(
-            query="state", description="open, new, idle, paused, sign_in_again, auth_failed …"
+        QueryParameter(
+            name="state", description="open, new, idle, paused, sign_in_again, auth_failed …"
         ),
     ] = None,
     active: Flag = None,
-    owner: Annotated[str | None, Parameter(description="A person's id")] = None,
-    service: Annotated[str | None, Parameter(description="An e-mail service's id")] = None,
+    owner: Annotated[str | None, QueryParameter(description="A person's id")] = None,
+    service: Annotated[str | None, QueryParameter(description="An e-mail service's id")] = None,
     orphaned: Flag = None,
     sort: Annotated[
-        str, Parameter(description="name, checked, volume, unread; with - before: descending")
+        str, QueryParameter(description="name, checked, volume, unread; with - before: descending")
     ] = "name",
 ) -> PageOf[Mailbox]:
     plain = {

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from postroom_api.domain import mailbox_forms
@@ -63,10 +63,10 @@ async def new_mailbox_page(
     office: Of,
     catalogue: Shelf,
     discovering: Finder,
-    source: Annotated[str, Parameter(query="type")] = "",
-    service: Annotated[str, Parameter(query="service")] = "",
-    address: Annotated[str, Parameter(query="address", max_length=254)] = "",
-    then: Annotated[Then, Parameter(query="then")] = "",
+    source: Annotated[str, QueryParameter(name="type")] = "",
+    service: Annotated[str, QueryParameter(name="service")] = "",
+    address: Annotated[str, QueryParameter(name="address", max_length=254)] = "",
+    then: Annotated[Then, QueryParameter(name="then")] = "",
 ) -> Response[str]:
     if address:
         wanted: Literal["", "pop3"] = "pop3" if source == "pop3" else ""
@@ -156,8 +156,8 @@ async def mailbox_page(
     office: Of,
     catalogue: Shelf,
     mailbox: str,
-    receiving: Annotated[str, Parameter(query="receiving", max_length=50)] = "",
-    signing_in: Annotated[bool, Parameter(query="signing_in")] = False,
+    receiving: Annotated[str, QueryParameter(name="receiving", max_length=50)] = "",
+    signing_in: Annotated[bool, QueryParameter(name="signing_in")] = False,
 ) -> Response[str]:
     box = await office.mailbox(who, mailbox)
     service = await catalogue.service(who, box.service.id) if box.service else None

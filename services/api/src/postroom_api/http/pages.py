@@ -6,7 +6,7 @@ import msgspec
 from litestar import MediaType, Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 
 from postroom_api.domain.values import Principal
@@ -26,7 +26,7 @@ Run = NamedDependency[ForumDesk]
 Req = Request[Any, Any, Any]
 PAGE = 50
 SEE_OTHER: Literal[303] = 303
-Cursor = Annotated[str | None, Parameter(query="cursor")]
+Cursor = Annotated[str | None, QueryParameter(name="cursor")]
 
 
 class ForumForm(msgspec.Struct):
@@ -150,8 +150,8 @@ async def messages_page(
     desk: At,
     office: Of,
     cursor: Cursor = None,
-    deleted: Annotated[bool, Parameter(query="deleted")] = False,
-    mailbox: Annotated[str, Parameter(query="mailbox", max_length=100)] = "",
+    deleted: Annotated[bool, QueryParameter(name="deleted")] = False,
+    mailbox: Annotated[str, QueryParameter(name="mailbox", max_length=100)] = "",
 ) -> Response[str]:
     box = await office.mailbox(who, mailbox) if mailbox else None
     found = await desk.messages(who, cursor, PAGE, deleted=deleted, mailbox=mailbox or None)

@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from postroom_api.domain.people import User, UserChange
 from postroom_api.domain.values import PageOf, Principal, Role
+from postroom_api.http.paging import Cursor, Limit
 from postroom_api.http.scoped import needs
 from postroom_api.http.staff import NewLink, Staff
 from postroom_api.http.versions import IfMatch, expect, insisting, tagged
@@ -17,10 +18,6 @@ from postroom_api.postgres.audit import AuditEntry, AuditFilter
 from postroom_api.postgres.tokens import OwnedToken
 from postroom_api.postgres.users import Orphan
 
-Limit = Annotated[int, Parameter(ge=1, le=200, default=50, description="How many rows")]
-Cursor = Annotated[
-    str | None, Parameter(query="cursor", description="next_cursor of the page before")
-]
 Who = NamedDependency[Principal]
 At = NamedDependency[Staff]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -63,7 +60,9 @@ async def list_users(
     staff: At,
     limit: Limit,
     cursor: Cursor = None,
-    search: Annotated[str, Parameter(query="search", description="A part of name or address")] = "",
+    search: Annotated[
+        str, QueryParameter(name="search", description="A part of name or address")
+    ] = "",
 ) -> PageOf[User]:
     return await staff.users(who, search, cursor, limit)
 
@@ -111,7 +110,7 @@ async def make_link(
     who: Who,
     staff: At,
     user: str,
-    by_mail: Annotated[bool, Parameter(query="send", description="Mail it to them")] = False,
+    by_mail: Annotated[bool, QueryParameter(name="send", description="Mail it to them")] = False,
 ) -> NewLink:
     return await staff.new_link(who, user, send=by_mail)
 
@@ -227,11 +226,15 @@ async def list_audit(
     staff: At,
     limit: Limit,
     cursor: Cursor = None,
-    person: Annotated[str, Parameter(query="person", description="Id, or a part of the name")] = "",
-    action: Annotated[
-        str, Parameter(query="action", description="As user.invited, or a family as user")
+    person: Annotated[
+        str, QueryParameter(name="person", description="Id, or a part of the name")
     ] = "",
-    about: Annotated[str, Parameter(query="about", description="The id of what was changed")] = "",
+    action: Annotated[
+        str, QueryParameter(name="action", description="As user.invited, or a family as user")
+    ] = "",
+    about: Annotated[
+        str, QueryParameter(name="about", description="The id of what was changed")
+    ] = "",
 ) -> PageOf[AuditEntry]:
     return await staff.audit(who, AuditFilter(person, action, about), cursor, limit)
 

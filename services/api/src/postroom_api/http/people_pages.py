@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from postroom_api.domain.people import UserChange
@@ -80,7 +80,7 @@ async def users_page(
     who: Who,
     staff: At,
     cursor: Cursor = None,
-    search: Annotated[str, Parameter(query="search")] = "",
+    search: Annotated[str, QueryParameter(name="search")] = "",
 ) -> Response[str]:
     return await _users(request, who, staff, search, cursor, InviteForm(), None)
 
@@ -204,9 +204,9 @@ async def audit_page(
     who: Who,
     staff: At,
     cursor: Cursor = None,
-    person: Annotated[str, Parameter(query="person")] = "",
-    action: Annotated[str, Parameter(query="action")] = "",
-    about: Annotated[str, Parameter(query="about")] = "",
+    person: Annotated[str, QueryParameter(name="person")] = "",
+    action: Annotated[str, QueryParameter(name="action")] = "",
+    about: Annotated[str, QueryParameter(name="about")] = "",
 ) -> Response[str]:
     wanted = AuditFilter(person, action, about)
     found = await staff.audit(who, wanted, cursor, PAGE)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, Router, get, post
-from litestar.params import Body, Parameter
+from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 
 from postroom_api.domain import rule_forms
@@ -54,7 +54,7 @@ async def rules_page(request: Req, who: Who, office: Of) -> Response[str]:
 
 @get("/rules/new", include_in_schema=False)
 async def new_rule_page(
-    request: Req, who: Who, office: Of, mailbox: Annotated[str, Parameter(query="mailbox")] = ""
+    request: Req, who: Who, office: Of, mailbox: Annotated[str, QueryParameter(name="mailbox")] = ""
 ) -> Response[str]:
     require_administrator(who)
     return await _form_page(request, who, office, RuleForm(mailbox=mailbox), rule=None, error=None)

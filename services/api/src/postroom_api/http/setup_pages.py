@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from postroom_api.domain.grids import GridQuery
@@ -146,8 +146,8 @@ async def arrival_page(
     trials: Try,
     desk: Read,
     mailbox: str,
-    operation: Annotated[str, Parameter(query="operation")] = "",
-    receiving: Annotated[str, Parameter(query="receiving", max_length=50)] = "",
+    operation: Annotated[str, QueryParameter(name="operation")] = "",
+    receiving: Annotated[str, QueryParameter(name="receiving", max_length=50)] = "",
 ) -> Response[str]:
     require_administrator(who)
     box = await office.mailbox(who, mailbox)

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from postroom_api.http.cookies import cookie
@@ -92,8 +92,8 @@ def _door(
 async def sign_in_page(
     request: Req,
     door: In,
-    next_path: Annotated[str, Parameter(query="next")] = "/",
-    email: Annotated[str, Parameter(query="email")] = "",
+    next_path: Annotated[str, QueryParameter(name="next")] = "/",
+    email: Annotated[str, QueryParameter(name="email")] = "",
 ) -> Response[str]:
     return _door(request, door, 200, next_path, email, None)
 
@@ -110,7 +110,7 @@ async def sign_in(request: Req, door: In, data: Annotated[SignIn, Form]) -> Resp
 
 @get("/sign-in/code", exclude_from_auth=True, include_in_schema=False)
 async def code_page(
-    request: Req, door: In, next_path: Annotated[str, Parameter(query="next")] = "/"
+    request: Req, door: In, next_path: Annotated[str, QueryParameter(name="next")] = "/"
 ) -> Response[Any]:
     if await door.awaiting(request.cookies.get(STEP_COOKIE, "")) is None:
         return Redirect(f"{STEP_PATH}?next={quote(local(next_path))}", status_code=SEE_OTHER)
@@ -133,7 +133,7 @@ async def give_code(request: Req, door: In, data: Annotated[CodeForm, Form]) -> 
 
 @get("/sign-in/oidc", exclude_from_auth=True, include_in_schema=False)
 async def leave(
-    request: Req, door: In, next_path: Annotated[str, Parameter(query="next")] = "/"
+    request: Req, door: In, next_path: Annotated[str, QueryParameter(name="next")] = "/"
 ) -> Response[Any]:
     if door.elsewhere is None:
         raise ProblemError(NOT_FOUND, "not_found", "Nobody vouches for anybody here.")
@@ -149,8 +149,8 @@ async def leave(
 async def come_back(
     request: Req,
     door: In,
-    given_state: Annotated[str, Parameter(query="state")] = "",
-    code: Annotated[str, Parameter(query="code")] = "",
+    given_state: Annotated[str, QueryParameter(name="state")] = "",
+    code: Annotated[str, QueryParameter(name="code")] = "",
 ) -> Response[Any]:
     sealed = request.cookies.get(AWAY_COOKIE, "")
     gone = cookie(request, AWAY_COOKIE, "", 0, STEP_PATH)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -103,7 +103,8 @@ async def watch_mailbox(
     office: Of,
     mailbox: str,
     after: Annotated[
-        str, Parameter(query="after", max_length=50, description="`checked_at` that you know of")
+        str,
+        QueryParameter(name="after", max_length=50, description="`checked_at` that you know of"),
     ] = "",
 ) -> ServerSentEvent:
     await office.mailbox(who, mailbox)

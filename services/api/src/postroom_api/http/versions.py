@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Protocol, TypeVar
 
 from litestar import Response
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 from postroom_api.ports import StaleError
 
 TRIES: Final = 4
 IfMatch = Annotated[
     str | None,
-    Parameter(header="If-Match", description="ETag of what is to be changed; 412 when it is old"),
+    HeaderParameter(
+        name="If-Match", description="ETag of what is to be changed; 412 when it is old"
+    ),
 ]
 
 
