@@ -75,13 +75,15 @@ class Bench:
         for member in members:
             await self.ask(forum.AddMember(account=ACCOUNT, forum=name, email=member))
 
-    async def deliver(self, raw: bytes, sender: str = "ann@example.net") -> MailReference:
+    async def deliver(
+        self, raw: bytes, sender: str = "ann@example.net", *, history: bool = False
+    ) -> MailReference:
         """What smtp does: the mail lies in INTAKE."""
         digest = hashlib.sha256(raw).hexdigest()
         envelope = Envelope(
             id=derived_id("msg", MAILBOX, digest), account=ACCOUNT, mailbox=MAILBOX, role="post",
             recipient=ADDRESS, sender=sender, received_at=RECEIVED, sha256=digest, size=len(raw),
-            source="smtp", transaction="txn_1", forum=FORUM,
+            source="smtp", transaction="txn_1", forum=FORUM, history=history,
         )  # fmt: skip
         subject = subjects.intake(subjects.intake_shard(MAILBOX), ACCOUNT, MAILBOX)
         headers = {ENVELOPE_HEADER: envelope_to_header(envelope)}
@@ -104,16 +106,24 @@ class Bench:
         text: str = "Hello",
         sender: str = "Ann <ann@example.net>",
         token: str | None = None,
+        *,
+        history: bool = False,
         **headers: str,
     ) -> PostMail:
         raw = raw_mail(subject, message_id, sender, text, **headers)
-        return await self.post_raw(raw, sender.partition("<")[2].strip(">"), token)
+        return await self.post_raw(raw, sender.partition("<")[2].strip(">"), token, history=history)
 
     async def post_raw(
-        self, raw: bytes, sender: str, token: str | None = None, charset: str = ""
+        self,
+        raw: bytes,
+        sender: str,
+        token: str | None = None,
+        charset: str = "",
+        *,
+        history: bool = False,
     ) -> PostMail:
         """What rules does with a mail for the forum."""
-        mail = await self.deliver(raw, sender)
+        mail = await self.deliver(raw, sender, history=history)
         command = PostMail(
             id=derived_id("cmd", mail.id, "post", FORUM), account=ACCOUNT, correlation=mail.id,
             causation=mail.id, forum=FORUM, mail=mail, token=token, charset=charset,

@@ -97,6 +97,22 @@ async def test_a_post_written_on_the_web_goes_out_and_threads(bench):
     assert [one.title for one in await bench.topics()] == ["Seeds", "Tomatoes"]
 
 
+async def test_an_old_mail_becomes_a_post_of_its_own_date_and_nobody_gets_a_copy(bench):
+    """An old mailbox or archive is connected: its members have had these mails long ago."""
+    await bench.stack.start("forum-bridge")
+    await bench.make_forum("ann@example.net", "ben@example.net")
+    date = "Tue, 3 Feb 2009 10:00:00 +0000"
+    await bench.post("Old", "old@example.net", history=True, Date=date)
+    await bench.post("Re: Old", "new@example.net", In_Reply_To="<old@example.net>")
+    await bench.settled(2)
+    (topic,) = await bench.topics()
+    old, new = await bench.posts(topic.id)
+    assert (old.created_at.year, old.deliveries) == (2009, forum.Deliveries())
+    assert new.deliveries == forum.Deliveries(pending=1)
+    first, second = await bench.events("post.created")
+    assert (first.about, first.recipients, second.recipients) == (old.id, 0, 1)
+
+
 async def test_a_reply_by_token_lands_at_its_post_only_from_the_member_it_was_sent_to(bench):
     await bench.stack.start("forum-bridge")
     await bench.make_forum("ann@example.net", "ben@example.net")

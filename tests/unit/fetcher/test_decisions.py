@@ -21,7 +21,7 @@ from postroom_fetcher.domain.plan import (
     size_limit,
 )
 from postroom_fetcher.domain.secret import mismatches
-from postroom_fetcher.domain.sender import NOBODY, sender_of
+from postroom_fetcher.domain.sender import NOBODY, is_history, sender_of
 from postroom_runtime.errors import RefusedError
 from postroom_runtime.sealing import (
     SealedSecret,
@@ -181,6 +181,26 @@ def test_pauses(state: str, failures: int, interval: int, pause: float | None) -
 )
 def test_who_sent_it(raw: bytes, sender: str) -> None:
     assert sender_of(raw) == sender
+
+
+@pytest.mark.parametrize(
+    ("head", "old"),
+    [
+        (b"Received: from a by b; Fri, 20 Nov 2026 10:00:00 +0000\r\n", False),
+        (b"Received: from a by b; Tue, 3 Feb 2009 10:00:00 +0000\r\n", True),
+        (b"Received: by b;\r\n\tTue, 3 Feb 2009 10:00:00 +0000 (UTC)\r\n", True),
+        (b"Received: by b; 3 Feb 2009 10:00:00\r\n", True),
+        (b"Received: by b; Tue, 3 Feb 2099 10:00:00 +0000\r\n", False),
+        (b"Received: by b; Tue, 99 Feb 99999 10:00:00 +9999\r\n", False),
+        (b"Received: by b; yesterday\r\n", False),
+        # The sender's clock proves nothing.
+        (b"Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n", False),
+        (b"", False),
+    ],
+)
+def test_what_is_an_old_mail(head: bytes, old: bool) -> None:
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    assert is_history(head + b"\r\nhello\r\n", now) is old
 
 
 def test_ids_depend_on_the_message_alone() -> None:

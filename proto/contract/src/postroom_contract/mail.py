@@ -24,7 +24,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str
     size: int
     """Bytes."""
-    source: Literal["smtp", "imap", "pop3"]
+    source: Literal["smtp", "imap", "pop3", "import"]
     transaction: str
     """Shared by all recipients of one SMTP transaction; correlates its events."""
     forum: str | None = None
@@ -36,6 +36,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     smtputf8: bool = False
     tls: str = ""
     """The TLS version of the session, as `TLSv1.3`; empty = it was not encrypted."""
+    history: bool = False
+    """An old mail that was found in its mailbox, or imported: stored and sorted like any other,
+    but nobody is told of it and nobody answered."""
     submitter: str = ""
     """Who signed in to send it (SMTP AUTH): the e-mail address of a user of ours."""
 

@@ -82,7 +82,11 @@ PROGRESS: Final = StreamSpec(
 )
 WORK: Final = StreamSpec(
     name="WORK",
-    subjects=(f"{ROOT}.work.poll.*.*", f"{ROOT}.work.schedule.*.*"),
+    subjects=(
+        f"{ROOT}.work.poll.*.*",
+        f"{ROOT}.work.idle.*.*",
+        f"{ROOT}.work.schedule.*.*",
+    ),
     retention="workqueue",
     max_msgs_per_subject=1,
     duplicate_window=120,
@@ -150,8 +154,19 @@ FETCHER_POLL: Final = ConsumerSpec(
     max_ack_pending=5_000,
 )
 
+FETCHER_IDLE: Final = ConsumerSpec(
+    name="fetcher-idle",
+    service="fetcher",
+    stream="WORK",
+    filters=(f"{ROOT}.work.idle.*.*",),
+    ack_wait=20,
+    max_deliver=-1,
+    max_ack_pending=50_000,
+)
+
 CONSUMERS: Final = (
     *RULES_INTAKE, RULES_COMMANDS, FORUM_COMMANDS, FORUM_DELIVERIES, SMTP_COMMANDS, FETCHER_POLL,
+    FETCHER_IDLE,
 )  # fmt: skip
 
 

@@ -35,6 +35,11 @@ def work_poll(account: str, mailbox: str) -> str:
     return f"{ROOT}.work.poll.{_token(account)}.{_token(mailbox)}"
 
 
+def work_idle(account: str, mailbox: str) -> str:
+    """Return the subject of the job that is held by who waits for this mailbox's mail."""
+    return f"{ROOT}.work.idle.{_token(account)}.{_token(mailbox)}"
+
+
 def work_schedule(account: str, mailbox: str) -> str:
     """Return the subject of the schedule that will emit this job."""
     return f"{ROOT}.work.schedule.{_token(account)}.{_token(mailbox)}"

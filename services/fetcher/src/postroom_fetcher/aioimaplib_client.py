@@ -7,9 +7,11 @@ Laws:
 """
 
 import asyncio
+import contextlib
 import re
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
@@ -42,6 +44,7 @@ _MANY: Final = 5_000_000
 """Messages of a folder that we believe."""
 _MARGIN: Final = 1_000_000
 _VALIDITY: Final = re.compile(rb"\* OK \[UIDVALIDITY ([0-9]{1,20})\]", re.IGNORECASE)
+_NEXT: Final = re.compile(rb"\* OK \[UIDNEXT ([0-9]{1,20})\]", re.IGNORECASE)
 _EXISTS: Final = re.compile(rb"\* ([0-9]{1,10}) EXISTS", re.IGNORECASE)
 _NOT_NOW: Final = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)
 """RFC 5530: the server's trouble, not the password's."""
@@ -184,6 +187,49 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
         )  # fmt: skip
         return await self.protocol.command(command, seconds or self._patience.command)
 
+    async def idle(self, seconds: float, heard: Callable[[Response], bool]) -> bool:
+        """Wait at most so long for a response that `heard` wants; return whether it came."""
+        came = asyncio.Event()
+
+        def take(response: Response) -> None:
+            if heard(response):
+                came.set()
+
+        command = HardenedCommand(
+            "IDLE", self.protocol.new_tag(), budget=Budget(responses=100_000), sink=take
+        )
+        command.continued = asyncio.Event()
+        began = time.monotonic()
+        ending = asyncio.create_task(self._end_idle(command.continued, came, seconds))
+        try:
+            # The deadlines of both parts are those of `_end_idle`; this one is behind them.
+            result, words = await self.protocol.command(
+                command, seconds + 3 * self._patience.command
+            )
+        finally:
+            ending.cancel()
+            await asyncio.gather(ending, return_exceptions=True)
+        if result != "OK":
+            raise ServerError(f"the server refuses IDLE: {words}")
+        if not came.is_set() and time.monotonic() - began < seconds / 2:
+            raise ServerError("the server does not wait for new mail though it offers to (IDLE)")
+        return came.is_set()
+
+    async def _end_idle(self, begun: asyncio.Event, came: asyncio.Event, seconds: float) -> None:
+        patience = self._patience.command
+        try:
+            async with asyncio.timeout(patience):
+                await begun.wait()
+        except TimeoutError:
+            self.protocol.die(ServerError(f"no answer to IDLE within {patience:g} s"))
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await came.wait()
+        self.protocol.transport.write(b"DONE\r\n")
+        await asyncio.sleep(patience)
+        self.protocol.die(ServerError(f"no answer to DONE within {patience:g} s"))
+
     async def need(
         self,
         name: str,
@@ -209,6 +255,8 @@ class ImapSession:
         self._client = client
         self._writable = writable
         self._exists = 0
+        self.tells = False
+        self.next_key: int | None = None
 
     @classmethod
     async def open(cls, source: FetchSource, password: str, way: Way, *, writable: bool) -> Self:
@@ -233,8 +281,11 @@ class ImapSession:
         for response in found:
             if match := _VALIDITY.match(response.line):
                 validity = match[1].decode()
+            elif match := _NEXT.match(response.line):
+                self.next_key = int(match[1])
             elif match := _EXISTS.fullmatch(response.line):
                 self._exists = int(match[1])
+        self.tells = "IDLE" in self._client.protocol.capabilities
         if not validity:
             raise ServerError("the server gives its messages no lasting numbers (UIDVALIDITY)")
         if self._exists > _MANY:
@@ -352,6 +403,18 @@ class ImapSession:
 
         await self._client.need("SEARCH", "DELETED", prefix="UID", sink=take)
         return found <= ours
+
+    async def news(self, seconds: float) -> bool:
+        """Wait for messages in the folder by IDLE (RFC 2177)."""
+
+        def more(response: Response) -> bool:
+            match = _EXISTS.fullmatch(response.line)
+            if match is None:
+                return False
+            before, self._exists = self._exists, int(match[1])
+            return self._exists > before
+
+        return await self._client.idle(seconds, more)
 
     async def finish(self) -> None:
         """Log out; deletions were sure before."""

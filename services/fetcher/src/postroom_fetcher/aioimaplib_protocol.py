@@ -43,6 +43,8 @@ class HardenedCommand(base.Command):  # type: ignore[misc]  # the library has no
         self.untagged: list[Response] = []
         self.answers = list(answers)
         """What is said to the server's challenges, in turn (RFC 3501 §6.2.2)."""
+        self.continued: asyncio.Event | None = None
+        """Set when the server says "go on" to what has no answers (IDLE, RFC 2177)."""
         self.sink: Sink = sink or self.untagged.append
         self.done: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
 
@@ -117,6 +119,8 @@ class HardenedProtocol(base.IMAP4ClientProtocol):  # type: ignore[misc]  # the l
             self._untagged(response)
         elif line.startswith(b"+") and self._current is not None and self._current.answers:
             self.transport.write(self._current.answers.pop(0) + b"\r\n")
+        elif line.startswith(b"+") and self._current is not None and self._current.continued:
+            self._current.continued.set()
         elif self._current is not None and line.startswith(f"{self._current.tag} ".encode()):
             result, _, text = line.split(b" ", 1)[1].partition(b" ")
             if result.upper() not in {b"OK", b"NO", b"BAD"}:

@@ -1,9 +1,11 @@
 """Where the fetcher is put together; the only place that names concrete classes."""
 
+import asyncio
+
 from postroom_contract import subjects
 from postroom_contract.codec import decode
 from postroom_contract.probing import ExchangeCode, Granted, Probe, ProbeMailbox
-from postroom_contract.streams import FETCHER_POLL, INTAKE
+from postroom_contract.streams import FETCHER_IDLE, FETCHER_POLL, INTAKE
 from postroom_fetcher import config
 from postroom_fetcher.config import FetcherConfig
 from postroom_fetcher.configured_mailboxes import FAMILIES, ConfiguredMailboxes
@@ -11,8 +13,10 @@ from postroom_fetcher.handlers.chain import Chain
 from postroom_fetcher.handlers.checking import Checking
 from postroom_fetcher.handlers.entering import Entering
 from postroom_fetcher.handlers.forgetting import Forgetting
+from postroom_fetcher.handlers.guarding import Guard
 from postroom_fetcher.handlers.probing import Probing
 from postroom_fetcher.handlers.reconciling import Reconciling
+from postroom_fetcher.handlers.waiting import Waiting
 from postroom_fetcher.httpcore_tokens import TokenServers
 from postroom_fetcher.nats import NatsIntake, NatsLive, NatsWork
 from postroom_fetcher.ports import ServerError
@@ -51,9 +55,12 @@ async def start(process: Process) -> None:
         servers, NatsIntake(bus), PostgresSeen(database), entering, live, process.clock
     )
     probing = Probing(servers, entering, live, process.clock)
-    chain = Chain(checking, mailboxes, work, process.clock)
+    guard = Guard(mailboxes)
+    chain = Chain(checking, mailboxes, work, guard, process.clock, waits=settings.waits > 0)
+    waiting = Waiting(servers, entering, mailboxes, NatsIntake(bus), work, guard, process.clock)
     reconciling = Reconciling(mailboxes, work, process.clock)
     consumer = Consumer(bus, FETCHER_POLL, chain.on_job, concurrency=settings.connections)
+    waits = Consumer(bus, FETCHER_IDLE, waiting.on_job, concurrency=settings.waits)
     process.health.add("broker", lambda: bus.trouble)
     process.health.add("database", lambda: database.trouble)
     process.health.add("configuration", lambda: configuration.trouble)
@@ -61,8 +68,8 @@ async def start(process: Process) -> None:
     process.health.add("schedules", lambda: reconciling.trouble)
 
     async def stop() -> None:
-        chain.stop()
-        await consumer.stop()
+        guard.stop()
+        await asyncio.gather(consumer.stop(), waits.stop())
 
     process.on_stop(database.close)
     process.on_stop(bus.close)
@@ -76,11 +83,24 @@ async def start(process: Process) -> None:
     def changed(key: str) -> None:
         family, _, id_ = key.partition(".")
         if family == "mailbox":
-            chain.on_change(id_)
+            guard.on_change(id_)
             reconciling.on_change(id_)
             forgetting.on_change(id_)
 
     configuration.on_change(changed)
+
+    await _answer(bus, probing, entering, servers)
+    process.spawn(configuration.run(), "configuration")
+    process.spawn(forgetting.run(), "forgetting")
+    process.spawn(reconciling.run(), "schedules")
+    process.spawn(guard.watch(), "guard")
+    process.spawn(consumer.run(), "jobs")
+    if settings.waits:
+        process.spawn(waits.run(), "waits")
+
+
+async def _answer(bus: Bus, probing: Probing, entering: Entering, servers: MailServers) -> None:
+    """Answer what the api asks."""
 
     async def probe(data: bytes) -> Probe:
         return await probing.probe(decode(data, ProbeMailbox))
@@ -93,10 +113,6 @@ async def start(process: Process) -> None:
 
     await bus.serve(subjects.rpc("fetcher", ProbeMailbox.verb), answered(probe))
     await bus.serve(subjects.rpc("fetcher", ExchangeCode.verb), answered(exchange))
-    process.spawn(configuration.run(), "configuration")
-    process.spawn(forgetting.run(), "forgetting")
-    process.spawn(reconciling.run(), "schedules")
-    process.spawn(consumer.run(), "jobs")
 
 
 def _entering(settings: FetcherConfig, grants: PostgresGrants, clock: Clock) -> Entering:

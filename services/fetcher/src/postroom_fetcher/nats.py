@@ -1,5 +1,6 @@
 """The broker: mails with their cursor, jobs with their schedules. Ports: Intake, Work, Live."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -62,10 +63,10 @@ class NatsWork:
         found: set[str] = set()
         offset = 0
         while True:
-            question = {"subjects_filter": f"{subjects.ROOT}.work.>", "offset": offset}
+            question = {"subjects_filter": f"{subjects.ROOT}.work.*.*.*", "offset": offset}
             answer = await self._bus.ask("$JS.API.STREAM.INFO.WORK", json.dumps(question).encode())
             page = answer["state"].get("subjects") or {}
-            found.update(subject.rpartition(".")[2] for subject in page)
+            found.update(one.rpartition(".")[2] for one in page if ".work.idle." not in one)
             offset += len(page)
             if not page or offset >= answer.get("total", 0):
                 return found
@@ -89,6 +90,20 @@ class NatsWork:
         except ConflictError:
             return False
         return True
+
+    async def ask(self, mailbox: MailboxDocument) -> bool:
+        """Let a job come now, instead of the schedule; False: there is one, perhaps under way."""
+        try:
+            await self._bus.publish(schedules.poll_now(mailbox.account, mailbox.id), first=True)
+        except ConflictError:
+            return False
+        return True
+
+    async def wait(self, mailbox: MailboxDocument) -> None:
+        """Have somebody wait for the mailbox's mail, unless somebody does."""
+        idle = subjects.work_idle(mailbox.account, mailbox.id)
+        with contextlib.suppress(ConflictError):
+            await self._bus.publish(Publication(idle, b"{}", None), first=True)
 
     async def tell(self, event: MailboxChecked) -> None:
         """Publish the event."""

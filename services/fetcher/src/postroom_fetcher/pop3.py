@@ -88,6 +88,8 @@ class Pop3Session:
         self._patience = patience
         self._numbers: dict[str, int] = {}
         self._deleting = False
+        self.tells = False
+        self.next_key: int | None = None
 
     @classmethod
     async def open(cls, source: FetchSource, password: str, way: Way) -> Self:
@@ -210,6 +212,10 @@ class Pop3Session:
         for key in keys:
             self._deleting = True
             await self._need(b"DELE %d" % self._numbers[key])
+
+    async def news(self, seconds: float) -> bool:  # noqa: ARG002 - POP3 tells nothing
+        """POP3 tells nothing: ForbiddenError."""
+        raise ForbiddenError("a POP3 server does not tell of new mail")
 
     async def finish(self) -> None:
         """Quit. ServerError when mails were to be deleted and +OK did not come."""

@@ -61,6 +61,11 @@ class Session(Port):
     Each call ends within its deadline, with ServerError if need be.
     """
 
+    tells: bool
+    """Whether `news` can be asked for; known once the folder is open."""
+    next_key: int | None
+    """IMAP: UIDNEXT when the folder was opened, where the server says it."""
+
     async def folder(self) -> str:
         """Open the folder; return its UIDVALIDITY (POP3: an empty text)."""
 
@@ -78,6 +83,9 @@ class Session(Port):
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete these, at the latest with `finish`."""
+
+    async def news(self, seconds: float) -> bool:
+        """Wait until messages have come (True), at most so long (False); opened folder only."""
 
     async def finish(self) -> None:
         """Say goodbye; only when this returns, deletions are sure."""
@@ -215,6 +223,12 @@ class Work(Port):
 
         `holding`: we hold its job now. Otherwise False says that a job exists, and nothing is done.
         """
+
+    async def ask(self, mailbox: MailboxDocument) -> bool:
+        """Let a job come now, instead of the schedule; False: there is one, perhaps under way."""
+
+    async def wait(self, mailbox: MailboxDocument) -> None:
+        """Have somebody wait for the mailbox's mail, unless somebody does."""
 
     async def tell(self, event: MailboxChecked) -> None:
         """Publish the event."""

@@ -113,7 +113,10 @@ class Work(Protocol):
         """
 
     async def fan_out(self, post: str, author_key: str) -> None:
-        """List the copies of the post's readers (but the author) and note it for the relay."""
+        """List the copies of the post's readers (but the author)."""
+
+    async def announce(self, post: str) -> None:
+        """Note for the relay that there is a new post."""
 
     async def letter(self, post: str) -> Letter:
         """Return the post as it will be rendered."""

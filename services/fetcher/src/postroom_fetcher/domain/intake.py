@@ -10,7 +10,7 @@ from typing import Literal
 from postroom_contract.documents import AddressDocument, MailboxDocument
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope
-from postroom_fetcher.domain.sender import sender_of
+from postroom_fetcher.domain.sender import is_history, sender_of
 
 FOLDER = "INBOX"
 
@@ -48,5 +48,6 @@ def envelope(
         size=len(raw),
         source=protocol,
         transaction=transaction,
+        history=is_history(raw, received_at),
         forum=forum,
     )

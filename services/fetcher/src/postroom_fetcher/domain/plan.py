@@ -22,12 +22,15 @@ class Listed(msgspec.Struct, frozen=True):
     size: int
 
 
+Step = tuple[Listed, str]
+"""A message, and why it is skipped, or an empty text."""
+
+
 class Plan(msgspec.Struct, frozen=True):
     """New messages in the server's order: how many, and which to fetch or to leave there."""
 
     found: int
-    steps: tuple[tuple[Listed, str], ...]
-    """Each with the reason why it is skipped, or an empty text."""
+    steps: tuple[Step, ...]
 
 
 def size_limit(mailbox: MailboxDocument, source: FetchSource) -> int:
@@ -38,7 +41,7 @@ def size_limit(mailbox: MailboxDocument, source: FetchSource) -> int:
 
 def plan(new: Sequence[Listed], *, limit: int, max_messages: int, faults: int) -> Plan:
     """Return what to do about the new messages; those left for their size do not count."""
-    steps: list[tuple[Listed, str]] = []
+    steps: list[Step] = []
     fetched = 0
     for one in new:
         reason = ""
@@ -55,11 +58,9 @@ def plan(new: Sequence[Listed], *, limit: int, max_messages: int, faults: int) -
     return Plan(len(new), tuple(steps))
 
 
-def portions(
-    steps: Sequence[tuple[Listed, str]], *, careful: bool
-) -> Iterator[list[tuple[Listed, str]]]:
+def portions(steps: Sequence[Step], *, careful: bool) -> Iterator[list[Step]]:
     """Yield portions of at most 4 MB or 200 mails; `careful`: the first mail stands alone."""
-    portion: list[tuple[Listed, str]] = []
+    portion: list[Step] = []
     total = 0
     for step in steps:
         size = 0 if step[1] else step[0].size

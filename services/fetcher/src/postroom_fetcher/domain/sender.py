@@ -1,14 +1,18 @@
-"""Who sent a fetched mail: its envelope is gone, so its header must say.
+"""Who sent a fetched mail, and when it came: its envelope is gone, so its header must say.
 
 Law: the result is empty only for `Return-Path: <>`, which marks a bounce (RFC 5321 §4.4, §4.5.5).
 """
 
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from postroom_mail.address import AddressError, parse_address
 from postroom_mail.addresslist import read_address_list
 from postroom_mail.headers import MAX_BLOCK, split_head
 
+HISTORY: Final = timedelta(days=7)
+"""No MTA holds a mail longer on its way (RFC 5321 §4.5.4.1: 4 to 5 days)."""
 NOBODY: Final = "unknown@sender.invalid"
 """RFC 2606 §2."""
 
@@ -26,3 +30,16 @@ def sender_of(raw: bytes) -> str:
             except AddressError:
                 continue
     return NOBODY
+
+
+def is_history(raw: bytes, now: datetime) -> bool:
+    """Return whether a mail was delivered long ago, by its last Received field.
+
+    Only a server's trace counts: a Date is what the sender's clock said.
+    """
+    trace = split_head(raw[:MAX_BLOCK]).first("received").rpartition(";")[2]
+    try:
+        when = parsedate_to_datetime(trace.strip()[:200])
+        return now - (when if when.tzinfo else when.replace(tzinfo=UTC)) > HISTORY
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return False

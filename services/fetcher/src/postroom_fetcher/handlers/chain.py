@@ -3,15 +3,12 @@
 Laws:
 1. A mailbox has a schedule or a job, never both for long; whoever holds the job makes the next
    schedule, and reconciliation only what is missing (DESIGN §3).
-2. A check ends at once when its mailbox is changed or deleted, when we are told to stop, and when
-   this process was frozen so long that another may have the job.
-3. Every check that ends says so by an event.
+2. Every check that ends says so by an event.
 """
 
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import Callable
 
 import structlog
@@ -23,23 +20,19 @@ from postroom_contract.ids import derived_id
 from postroom_contract.work import PollJob
 from postroom_fetcher.domain.pauses import next_check
 from postroom_fetcher.handlers.checking import Checking, Tally
+from postroom_fetcher.handlers.guarding import ChangedError, Guard
+from postroom_fetcher.handlers.waiting import awaited
 from postroom_fetcher.ports import Mailboxes, OvertakenError, ServerError, Work
 from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered
 from postroom_runtime.errors import DroppedError, NotYetError, UnavailableError
 from postroom_runtime.messages import FullError
 
-FROZEN_SECONDS = 14.0
-"""The broker gives a job to somebody else after 20."""
 LONGEST_CHECK = 1_800.0
 UNKNOWN_TRIES = 6
 UNKNOWN_PAUSE = 0.5
 _MAILBOX = 5
 """Where it stands in `postroom.v1.work.poll.<account>.<mailbox>`."""
-
-
-class _Changed(Exception):  # noqa: N818 - not an error
-    """The mailbox's document has changed."""
 
 
 class Chain:
@@ -50,29 +43,22 @@ class Chain:
         checking: Checking,
         mailboxes: Mailboxes,
         work: Work,
+        guard: Guard,
         clock: Clock,
         chance: Callable[[], float] = random.random,
         longest: float = LONGEST_CHECK,
+        *,
+        waits: bool = True,
     ) -> None:
         self._checking = checking
         self._mailboxes = mailboxes
         self._work = work
+        self._guard = guard
         self._clock = clock
         self._chance = chance
         self._longest = longest
-        self._running: dict[str, tuple[MailboxDocument, asyncio.Event]] = {}
-        self._stopping = asyncio.Event()
+        self._waits = waits
         self._log = structlog.get_logger()
-
-    def stop(self) -> None:
-        """End all checks; their jobs go back."""
-        self._stopping.set()
-
-    def on_change(self, mailbox: str) -> None:
-        """End the check of a mailbox whose document says something else by now."""
-        running = self._running.get(mailbox)
-        if running is not None and not _same(running[0], self._mailboxes.mailbox(mailbox)):
-            running[1].set()
 
     async def on_job(self, delivered: Delivered) -> None:
         """Check the mailbox and schedule the next check."""
@@ -85,7 +71,7 @@ class Chain:
             mailbox = self._fetchable(id_, job, delivered.deliveries)
             if mailbox is None:
                 return
-            with contextlib.suppress(_Changed):
+            with contextlib.suppress(ChangedError):
                 await self._check(mailbox, job, delivered)
                 return
 
@@ -107,7 +93,8 @@ class Chain:
         error: str | None = None
         try:
             async with asyncio.timeout(self._longest):
-                await self._guarded(mailbox, tally)
+                address = self._mailboxes.address(mailbox.id)
+                await self._guard.run(mailbox, self._checking.check(mailbox, address, tally))
         except ServerError as fault:
             state, error = fault.state, str(fault)
         except OvertakenError as overtaken:
@@ -117,35 +104,12 @@ class Chain:
             state = "idle" if tally.stored else "trouble"
         except FullError:
             state, error = "trouble", "our own store is full: nothing can be received"
-        except (_Changed, UnavailableError, DroppedError):
+        except (ChangedError, UnavailableError, DroppedError):
             raise
         except Exception:  # noqa: BLE001 - one mailbox's trouble must not end its chain; logged whole
             self._log.exception("a check failed", mailbox=mailbox.id)
             state, error = "trouble", "an error of ours; the log has it"
         await self._conclude(mailbox, job, delivered, tally, state, error)
-
-    async def _guarded(self, mailbox: MailboxDocument, tally: Tally) -> None:
-        """Check until done, or until something says that it must not go on."""
-        changed = asyncio.Event()
-        self._running[mailbox.id] = (mailbox, changed)
-        address = self._mailboxes.address(mailbox.id)
-        check = asyncio.create_task(self._checking.check(mailbox, address, tally))
-        ends = {
-            asyncio.create_task(changed.wait()): _Changed(),
-            asyncio.create_task(self._stopping.wait()): UnavailableError("stopping"),
-            asyncio.create_task(_until_frozen()): DroppedError("this process was frozen"),
-        }
-        try:
-            await asyncio.wait({check, *ends}, return_when=asyncio.FIRST_COMPLETED)
-            for task, error in ends.items():
-                if task.done():
-                    raise error
-            await check
-        finally:
-            for task in (check, *ends):
-                task.cancel()
-            await asyncio.gather(check, *ends, return_exceptions=True)
-            self._running.pop(mailbox.id, None)
 
     async def _conclude(
         self,
@@ -180,6 +144,8 @@ class Chain:
         )
         if when is not None:
             await self._work.schedule(mailbox, when, failures=failures, holding=True)
+        if self._waits and tally.tells and state == "idle" and awaited(mailbox):
+            await self._work.wait(mailbox)
         self._log.info(
             "mailbox checked", mailbox=mailbox.id, state=state, found=tally.found,
             stored=tally.stored, error=error,
@@ -190,22 +156,3 @@ def _event_id(delivered: Delivered) -> str:
     """Return the same id for the same job; sequences begin anew when WORK is made anew."""
     when = delivered.stored_at.isoformat()
     return derived_id("evt", "mailbox.checked", delivered.subject, str(delivered.sequence), when)
-
-
-def _same(before: MailboxDocument, now: MailboxDocument | None) -> bool:
-    """Return whether a running check need not care about the change."""
-    if now is None:
-        return False
-    fields = ("source", "active", "fetch", "max_message_bytes", "account")
-    return all(getattr(before, name) == getattr(now, name) for name in fields)
-
-
-async def _until_frozen() -> None:
-    """Return when this process got no time for so long that its jobs are somebody else's."""
-    before = time.monotonic()
-    while True:
-        await asyncio.sleep(1.0)
-        now = time.monotonic()
-        if now - before > FROZEN_SECONDS:
-            return
-        before = now

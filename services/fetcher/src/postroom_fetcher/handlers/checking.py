@@ -7,7 +7,8 @@ Laws:
 3. The mailbox is entered last, when all is there to keep what comes.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import structlog
@@ -20,7 +21,7 @@ from postroom_contract.probing import CheckProgress
 from postroom_fetcher.domain import cursor as cursors
 from postroom_fetcher.domain import intake, plan
 from postroom_fetcher.domain.cursor import Cursor, Entry
-from postroom_fetcher.domain.plan import Listed
+from postroom_fetcher.domain.plan import Listed, Step
 from postroom_fetcher.handlers.entering import Entering, discreet
 from postroom_fetcher.handlers.keeping import Keeping, Kept
 from postroom_fetcher.ports import (
@@ -45,6 +46,8 @@ class Tally(msgspec.Struct):
     stored: int = 0
     skipped: list[SkippedMail] = msgspec.field(default_factory=list)
     transaction: str = ""
+    tells: bool = False
+    """Whether the server would tell of new mail."""
 
 
 class Checking:
@@ -148,6 +151,15 @@ class Checking:
         return result
 
 
+class _Fetched(msgspec.Struct, frozen=True):
+    """One portion as the server handed it out."""
+
+    steps: list[Step]
+    mails: dict[str, bytes]
+    stuck: set[str]
+    """Still listed, but not handed out."""
+
+
 class _One:
     """One check, from the open session on."""
 
@@ -176,6 +188,7 @@ class _One:
     async def run(self) -> None:
         """Do all of it."""
         new = await self._list()
+        self.tally.tells = self.session.tells
         await self._delete(self.keeping.cursor.to_delete)
         faults = self.keeping.cursor.faults
         planned = plan.plan(
@@ -183,14 +196,47 @@ class _One:
         )
         self.tally.found = planned.found
         self.checking.tell(self.mailbox, self.tally)
-        removed = list(self.keeping.cursor.to_delete) if self.source.delete_after else []
-        for portion in plan.portions(planned.steps, careful=faults > 0):
-            for kept in await self._portion(portion):
-                if kept.entry.state == "stored":
-                    removed.append(kept.entry.key)
+        removed = list(self.keeping.cursor.to_delete)
+        removed += await self._portions(plan.portions(planned.steps, careful=faults > 0))
         await self.session.finish()
         if self.source.delete_after and removed:
             await self.keeping.deleted(removed)
+
+    async def _portions(self, portions: Iterator[list[Step]]) -> list[str]:
+        """Fetch a portion while the one before it is stored; return the keys of what was stored.
+
+        The session does one thing at a time: what was stored is deleted between two portions.
+        """
+        stored: list[str] = []
+        deletable: list[str] = []
+        stuck = False
+        ahead = self._ahead(portions)
+        try:
+            while ahead is not None:
+                try:
+                    fetched = await ahead
+                except ServerError:
+                    await self.keeping.fault()
+                    raise
+                await self._delete(deletable)
+                stuck = bool(fetched.stuck)
+                ahead = None if stuck else self._ahead(portions)
+                deletable = await self._store(fetched)
+                stored += deletable
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+        await self._delete(deletable)
+        if stuck:
+            await self.keeping.fault()
+            raise ServerError("the server lists a message but does not hand it out")
+        return stored
+
+    def _ahead(self, portions: Iterator[list[Step]]) -> "asyncio.Task[_Fetched] | None":
+        """Begin to fetch the next portion, if there is one."""
+        steps = next(portions, None)
+        return asyncio.create_task(self._fetch(steps)) if steps else None
 
     async def _list(self) -> list[Listed]:
         validity = await self.session.folder()
@@ -216,33 +262,27 @@ class _One:
         await self.keeping.pass_over(passed)
         return self.keeping.cursor
 
-    async def _portion(self, steps: Sequence[tuple[Listed, str]]) -> list[Kept]:
-        """Fetch, keep and delete one portion; return what was kept."""
+    async def _fetch(self, steps: list[Step]) -> "_Fetched":
         wanted = [listed for listed, reason in steps if not reason]
-        try:
-            mails = await self.session.fetch(wanted, self._limit) if wanted else {}
-            missing = {one.key for one in wanted if one.key not in mails}
-            stuck = await self._still_there(missing)
-        except ServerError:
-            await self.keeping.fault()
-            raise
+        mails = await self.session.fetch(wanted, self._limit) if wanted else {}
+        missing = {one.key for one in wanted if one.key not in mails}
+        return _Fetched(steps, mails, await self._still_there(missing))
+
+    async def _store(self, fetched: "_Fetched") -> list[str]:
+        """Keep one portion, up to a message that is stuck; return the keys of what is stored."""
         kept: list[Kept] = []
-        for listed, reason in steps:
-            if listed.key in stuck:
+        for listed, reason in fetched.steps:
+            if listed.key in fetched.stuck:
                 break
             if reason:
                 kept.append(Kept(self._skipped(listed, reason)))
-            elif listed.key in mails:
-                kept.append(self.checking.kept(self, listed, mails.pop(listed.key)))
+            elif listed.key in fetched.mails:
+                kept.append(self.checking.kept(self, listed, fetched.mails.pop(listed.key)))
         if kept:
             kept = await self.checking.known_before(self, kept)
             await self.keeping.keep(kept)
             self._count(kept)
-            await self._delete([one.entry.key for one in kept if one.entry.state == "stored"])
-        if stuck:
-            await self.keeping.fault()
-            raise ServerError("the server lists a message but does not hand it out")
-        return kept
+        return [one.entry.key for one in kept if one.entry.state == "stored"]
 
     async def _still_there(self, keys: set[str]) -> set[str]:
         """Return those that the server still lists, though it did not hand them out."""

@@ -48,6 +48,7 @@ class Moderation:
             await work.remove(found.id, one_line(request.by, MAX_NAME), now)
         elif await work.show(found.id, now):
             await work.fan_out(found.id, address_key(found.author_email))
+            await work.announce(found.id)
 
     async def close(self, request: CloseTopic) -> Topic:
         """Close a topic, or open it again."""

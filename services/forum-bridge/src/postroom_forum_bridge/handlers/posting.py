@@ -91,7 +91,8 @@ class PostMails:
             await check(work, stored.post, self._voice)
             await work.announce_held(stored.post)
         else:
-            await finish(work, stored.post, entry, self._voice)
+            quiet = raw.envelope.history
+            await finish(work, stored.post, entry, self._voice, quiet=quiet)
 
     def _signs(self, mail: Mail, raw: RawMail) -> tuple[str, ...]:
         message_id = mail.message_id or ""
@@ -134,9 +135,14 @@ async def store(work: Work, names: Names, entry: Entry, original: bytes | None) 
     return Stored(where.post, await work.store(where, entry, original))
 
 
-async def finish(work: Work, post: str, entry: Entry, voice: Voice) -> None:
-    """List the copies; RefusedError, and nothing is stored, when the post cannot be rendered."""
-    await work.fan_out(post, entry.author_key)
+async def finish(work: Work, post: str, entry: Entry, voice: Voice, *, quiet: bool = False) -> None:
+    """List the copies; RefusedError, and nothing is stored, when the post cannot be rendered.
+
+    `quiet`: nobody gets a copy.
+    """
+    if not quiet:
+        await work.fan_out(post, entry.author_key)
+    await work.announce(post)
     await check(work, post, voice)
 
 

@@ -228,7 +228,7 @@ class PostgresWork:
         )
 
     async def fan_out(self, post: str, author_key: str) -> None:
-        """List the copies of the post's readers (but the author) and note it for the relay."""
+        """List the copies of the post's readers (but the author)."""
         await self._connection.execute(
             "INSERT INTO forum.delivery (post, member, address)"
             " SELECT $1, id, email FROM forum.member m WHERE forum = $2 AND state = 'active'"
@@ -240,6 +240,9 @@ class PostgresWork:
             author_key,
             self.forum.account,
         )
+
+    async def announce(self, post: str) -> None:
+        """Note for the relay that there is a new post."""
         await self._connection.execute("INSERT INTO forum.outbox (key) VALUES ($1)", f"post {post}")
 
     async def letter(self, post: str) -> Letter:
