@@ -385,6 +385,47 @@ async def test_pop3_twins_of_one_uidl_are_two_mails() -> None:
         session.close()
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "ahead"),
+    [
+        (b"+OK\r\nTOP\r\nPIPELINING\r\n.\r\n", 20),
+        (b"+OK\r\nTOP\r\n.\r\n", 1),
+        (b"-ERR what?\r\n", 1),
+    ],
+)
+async def test_pop3_mails_are_asked_for_ahead_where_that_is_offered(
+    capabilities: bytes, ahead: int
+) -> None:
+    """RFC 2449 §6.6. The mail that has vanished in between answers for itself alone."""
+    many = range(1, 31)
+    heard_before_first: list[bytes] = []
+
+    async def talk(peer: Peer) -> None:
+        await pop3_until_signed_in(peer)
+        await peer.hear()
+        await peer.say(b"+OK\r\n" + b"".join(b"%d 9\r\n" % n for n in many) + b".\r\n")
+        await peer.hear()
+        await peer.say(b"+OK\r\n" + b"".join(b"%d u%d\r\n" % (n, n) for n in many) + b".\r\n")
+        assert await peer.hear() == b"CAPA"
+        await peer.say(capabilities)
+        heard_before_first.extend([await peer.hear() for _ in range(ahead)])
+        for n in many:
+            line = heard_before_first[n - 1] if n <= ahead else await peer.hear()
+            assert line == b"RETR %d" % n
+            gone = b"-ERR no such message\r\n"
+            await peer.say(gone if n == 7 else b"+OK\r\n..mail %d\r\n.\r\n" % n)
+        await peer.hear()
+        await peer.say(b"+OK\r\n")
+
+    async with Hostile(talk) as server:
+        session = await MailServers(WAY).open("pop3", source(server.port), "x", writable=False)
+        listed = await session.listing(0)
+        mails = await session.fetch(listed, 1_000)
+        await session.finish()
+        assert mails == {f"u{n}": b".mail %d\r\n" % n for n in many if n != 7}
+        assert len(heard_before_first) == ahead
+
+
 async def test_apop_is_not_exchanged_for_a_password_in_the_clear() -> None:
     async def talk(peer: Peer) -> None:
         await peer.say(b"+OK no stamp here\r\n")

@@ -1,6 +1,7 @@
 """Cursor and mails are one, whatever the broker answers."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -25,15 +26,31 @@ class Broker:
         self.mails: list[str] = []
         self.current = Place(Cursor(), 0)
         self.known: set[str] = set()
+        self.sent: list[list[str]] = []
         self.answers: list[str] = []
         """Of the next commits: ok, lost (stored, but no answer), never (not stored, no answer)."""
 
     async def place(self, mailbox: MailboxDocument) -> Place:
         return self.current
 
+    @asynccontextmanager
+    async def ahead(self, mails: Sequence[Publication]) -> AsyncIterator[object | None]:
+        self.sent.append([mail.id or "" for mail in mails])
+        yield self.sent[-1]
+
     async def commit(
-        self, mailbox: MailboxDocument, mails: Sequence[Publication], cursor: Cursor, sequence: int
+        self,
+        mailbox: MailboxDocument,
+        mails: Sequence[Publication],
+        cursor: Cursor,
+        sequence: int,
+        begun: object | None = None,
     ) -> int:
+        if begun is not None:
+            # A batch is good for one commit, whatever comes of it.
+            assert begun in self.sent
+            assert begun == [mail.id or "" for mail in mails]
+            self.sent.remove(begun)
         answer = self.answers.pop(0) if self.answers else "ok"
         if answer == "never":
             raise UnavailableError("no answer")
@@ -110,6 +127,29 @@ async def test_stored_once_whatever_is_heard(
     assert broker.mails == ["msg_1", "msg_2", "msg_3"]
     assert keeping.cursor.uid == broker.current.cursor.uid == 3
     assert [cursor.uid for cursor in ledger.followed] == [2, 3]
+
+
+@pytest.mark.parametrize("answers", [["ok"], ["lost"], ["never"], ["never", "never", "lost"]])
+async def test_what_was_sent_ahead_is_stored_once(
+    answers: list[str], keeping: Keeping, broker: Broker
+) -> None:
+    broker.answers = answers
+    async with keeping.ahead(kept(1, 2)) as first, keeping.ahead(kept(3)) as second:
+        assert broker.mails == []
+        await keeping.keep(kept(1, 2), first)
+        await keeping.keep(kept(3), second)
+    assert broker.mails == ["msg_1", "msg_2", "msg_3"]
+    assert broker.sent == []
+
+
+async def test_what_was_sent_too_long_ago_is_sent_again(
+    keeping: Keeping, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker has forgotten that batch by now."""
+    monkeypatch.setattr(module, "FRESH_SECONDS", 0.0)
+    async with keeping.ahead(kept(1)) as sent:
+        await keeping.keep(kept(1), sent)
+    assert (broker.mails, broker.sent) == (["msg_1"], [["msg_1"]])
 
 
 async def test_a_worker_thought_dead_stores_nothing(

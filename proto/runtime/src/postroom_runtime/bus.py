@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,7 @@ from prometheus_client import Counter
 from postroom_contract import permissions, streams, subjects
 from postroom_contract.codec import decode, encode
 from postroom_contract.mail import Pointer
+from postroom_runtime.batches import Batch
 from postroom_runtime.errors import OperatorError, UnavailableError
 from postroom_runtime.messages import (
     EXPECT_SUBJECT_SEQUENCE,
@@ -49,6 +50,9 @@ WATCHDOG_SECONDS: Final = 60.0
 OPEN_BATCHES: Final = 8
 """The broker allows 50 a stream, and those of a killed process block for 10 s."""
 
+OPEN_AHEAD: Final = 4
+"""Besides those: batches whose mails are sent while the batch before them is being stored."""
+
 _published = Counter("postroom_published_total", "Messages stored by the broker", ["stream"])
 _retried = Counter("postroom_publish_retries_total", "Publishes whose outcome was unknown")
 
@@ -68,6 +72,7 @@ class Bus:
         self.violation: str | None = None
         self._closing = False
         self._batches = asyncio.Semaphore(OPEN_BATCHES)
+        self._ahead = asyncio.Semaphore(OPEN_AHEAD)
 
     @classmethod
     def create(cls, user: str) -> "Bus":
@@ -207,14 +212,38 @@ class Bus:
                 raise
             return [await self.publish(one) for one in batch]
 
+    @contextlib.asynccontextmanager
+    async def ahead(self, mails: Sequence[Publication]) -> AsyncIterator[Batch | None]:
+        """Send mails that `publish_with_cursor` will commit, as soon as what is under way is done.
+
+        None: the broker is busy or in trouble; they go with the cursor then. Nothing is stored.
+        """
+        if not mails or self._ahead.locked():
+            yield None
+            return
+        async with self._ahead:
+            batch = self._batch()
+            try:
+                for one in mails:
+                    await batch.add(one)
+            except (UnavailableError, KnownError, BrokerError, nats.errors.Error, OSError):
+                yield None
+            else:
+                yield batch
+
     async def publish_with_cursor(
-        self, mails: Sequence[Publication], cursor: Publication, expected: int
+        self,
+        mails: Sequence[Publication],
+        cursor: Publication,
+        expected: int,
+        begun: Batch | None = None,
     ) -> int:
         """Store the mails and, as their last, the cursor: all or nothing; return its sequence.
 
         The cursor replaces what its subject holds, if that is the message of sequence `expected`
         (0: nothing); else ConflictError, somebody else was faster. KnownError: see there.
         UnavailableError: not known, so read the cursor again. Nothing is tried twice here.
+        `begun`: the mails are in this batch already.
         """
         headers = {
             **cursor.headers,
@@ -226,6 +255,10 @@ class Bus:
             if not mails:
                 answer = await self._ask(last.subject, last.payload, headers, ANSWER_SECONDS)
                 stored = stored_in(answer.data)
+                await self._tell(stored)
+                return stored.sequence
+            if begun is not None:
+                stored = (await begun.commit(last))[-1]
                 await self._tell(stored)
                 return stored.sequence
             async with self._turn():
@@ -246,34 +279,22 @@ class Bus:
         finally:
             self._batches.release()
 
+    def _batch(self) -> Batch:
+        async def ask(subject: str, payload: bytes, headers: Mapping[str, str]) -> Msg:
+            return await self._ask(subject, payload, dict(headers), ANSWER_SECONDS)
+
+        async def send(subject: str, payload: bytes, headers: dict[str, str]) -> None:
+            await self.client.publish(subject, payload, headers=headers)
+
+        return Batch(ask, send)
+
     async def _atomic(self, batch: Sequence[Publication]) -> list[Stored]:
-        batch_id = os.urandom(12).hex()
-        last: Msg | None = None
-        for number, one in enumerate(batch, 1):
-            headers = {
-                **one.headers,
-                "Nats-Batch-Id": batch_id,
-                "Nats-Batch-Sequence": str(number),
-            }
-            if one.id is not None:
-                headers[MESSAGE_ID] = one.id
-            if number == len(batch):
-                headers["Nats-Batch-Commit"] = "1"
-            if number in (1, len(batch)):
-                # The first must be a request, or errors go unseen; the last commits.
-                last = await self._ask(one.subject, one.payload, headers, ANSWER_SECONDS)
-                if number == 1 and last.data:
-                    stored_in(last.data)
-            else:
-                await self.client.publish(one.subject, one.payload, headers=headers)
-        assert last is not None
-        answer = json.loads(last.data)
-        stored = stored_in(last.data)
-        if answer.get("count") != len(batch):
-            raise UnavailableError(f"batch of {len(batch)} was counted as {answer.get('count')}")
-        await self._tell(stored)
-        begin = stored.sequence - len(batch) + 1
-        return [Stored(stored.stream, begin + offset) for offset in range(len(batch))]
+        one = self._batch()
+        for publication in batch[:-1]:
+            await one.add(publication)
+        stored = await one.commit(batch[-1])
+        await self._tell(stored[-1])
+        return stored
 
     async def _tell(self, stored: Stored) -> None:
         _published.labels(stored.stream).inc()

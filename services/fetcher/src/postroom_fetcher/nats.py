@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from postroom_contract import events, subjects
@@ -15,6 +16,7 @@ from postroom_contract.work import PollJob
 from postroom_fetcher.domain.cursor import Cursor
 from postroom_fetcher.ports import OvertakenError, Place
 from postroom_runtime import schedules
+from postroom_runtime.batches import Batch
 from postroom_runtime.bus import Bus
 from postroom_runtime.messages import EXPECT_SUBJECT_SEQUENCE, ConflictError, Publication
 
@@ -33,13 +35,23 @@ class NatsIntake:
             return Place(Cursor(), 0)
         return Place(decode(found.data, Cursor), found.sequence)
 
+    def ahead(self, mails: Sequence[Publication]) -> AbstractAsyncContextManager[object | None]:
+        """Send mails that a commit will store, while another is under way."""
+        return self._bus.ahead(mails)
+
     async def commit(
-        self, mailbox: MailboxDocument, mails: Sequence[Publication], cursor: Cursor, sequence: int
+        self,
+        mailbox: MailboxDocument,
+        mails: Sequence[Publication],
+        cursor: Cursor,
+        sequence: int,
+        begun: object | None = None,
     ) -> int:
         """Store mails and cursor at once, if the cursor still lies at `sequence`."""
+        assert begun is None or isinstance(begun, Batch)
         last = Publication(_cursor(mailbox), encode(cursor), None)
         try:
-            return await self._bus.publish_with_cursor(mails, last, sequence)
+            return await self._bus.publish_with_cursor(mails, last, sequence, begun)
         except ConflictError as error:
             raise OvertakenError(str(error)) from error
 

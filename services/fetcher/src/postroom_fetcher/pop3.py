@@ -28,6 +28,11 @@ from postroom_fetcher.ports import (
 
 _LINE: Final = 2_048
 _LISTING: Final = 32 * 1024 * 1024
+_CAPABILITIES: Final = 16 * 1024
+_WORTHWHILE: Final = 10
+"""So many mails make it worth to ask whether they may be asked for ahead."""
+_AHEAD: Final = 20
+"""Mails asked for before the first of them has come."""
 _READ: Final = 256 * 1024
 _UIDL: Final = re.compile(rb"([0-9]{1,9}) ([\x21-\x7e]{1,200})[ \t]*")
 _SIZE: Final = re.compile(rb"([0-9]{1,9}) ([0-9]{1,15})\b.*")
@@ -88,6 +93,7 @@ class Pop3Session:
         self._patience = patience
         self._numbers: dict[str, int] = {}
         self._deleting = False
+        self._pipelining: bool | None = None
         self.tells = False
         self.next_key: int | None = None
 
@@ -196,16 +202,29 @@ class Pop3Session:
     async def fetch(self, wanted: Sequence[Listed], limit: int) -> dict[str, bytes]:
         """Return the mails by UIDL."""
         mails: dict[str, bytes] = {}
-        for one in wanted:
-            command = b"RETR %d" % self._numbers[one.key]
+        if self._pipelining is None and len(wanted) >= _WORTHWHILE:
+            await self._ask_for_pipelining()
+        commands = [b"RETR %d" % self._numbers[one.key] for one in wanted]
+        asked = 0
+        for answered, one in enumerate(wanted):
+            window = answered + (_AHEAD if self._pipelining else 1)
+            self._send(*commands[asked:window], awaited=asked - answered)
+            asked = max(asked, min(window, len(commands)))
             # Dots that were doubled and line ends that were not counted: an eighth more is borne.
-            answer = await self._long(command, limit + limit // 8 + _LINE)
+            answer = await self._long(commands[answered], limit + limit // 8 + _LINE)
             if answer is None:
                 continue
             if len(answer) > limit:
                 raise ServerError("the server hands out a mail larger than it said")
             mails[one.key] = answer
         return mails
+
+    async def _ask_for_pipelining(self) -> None:
+        """Learn whether commands may be sent before the answer to the last has come (RFC 2449)."""
+        self._send(b"CAPA")
+        offered = await self._long(b"CAPA", _CAPABILITIES)
+        words = (offered or b"").upper().split(b"\r\n")
+        self._pipelining = b"PIPELINING" in (word.strip() for word in words)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Mark these; they are deleted with QUIT."""
@@ -229,6 +248,7 @@ class Pop3Session:
         self._wire.writer.transport.abort()
 
     async def _lines(self, command: bytes) -> list[bytes]:
+        self._send(command)
         answer = await self._long(command, _LISTING)
         if answer is None:
             raise ServerError(f"the server refuses {command.decode()}")
@@ -246,6 +266,8 @@ class Pop3Session:
         return await self._within(step(), command, seconds)
 
     async def _long(self, command: bytes, limit: int) -> bytes | None:
+        """Return the answer of many lines to a command that was sent, or None for -ERR."""
+
         async def step() -> bytes | None:
             good, _ = await self._wire.status()
             if not good:
@@ -253,7 +275,6 @@ class Pop3Session:
                 return None
             return await self._wire.body(limit)
 
-        self._send(command)
         return await self._within(step(), command, self._patience.command)
 
     async def _need(self, command: bytes) -> None:
@@ -261,10 +282,11 @@ class Pop3Session:
         if not good:
             raise ServerError(f"the server refuses {command.decode()}: {plain(words)}")
 
-    def _send(self, command: bytes) -> None:
-        if self._wire.buffer:
+    def _send(self, *commands: bytes, awaited: int = 0) -> None:
+        """Send commands, behind so many whose answers are still awaited."""
+        if self._wire.buffer and not awaited:
             raise ServerError("the server said more than it was asked")
-        self._wire.writer.write(command + b"\r\n")
+        self._wire.writer.write(b"".join(command + b"\r\n" for command in commands))
 
     async def _within(self, step: Awaitable[T], command: bytes, seconds: float) -> T:
         verb = command.split(b" ")[0].decode()
@@ -279,7 +301,7 @@ class Pop3Session:
 
 
 async def _connect(source: FetchSource, address: str, tls: dict[str, Any]) -> _Wire:
-    return _Wire(*await asyncio.open_connection(address, source.port, **tls))
+    return _Wire(*await asyncio.open_connection(address, source.port, limit=_READ, **tls))
 
 
 def _argument(text: str, *, spaces: bool = False) -> bytes:

@@ -154,10 +154,23 @@ class Intake(Port):
     async def place(self, mailbox: MailboxDocument) -> Place:
         """Return the cursor; UnavailableError without an answer."""
 
+    def ahead(self, mails: Sequence[Publication]) -> AbstractAsyncContextManager[object | None]:
+        """Send mails while another commit is under way; nothing is stored before they have theirs.
+
+        What it gives goes to `commit` within `FRESH_SECONDS`, or nowhere. None: not now.
+        """
+
     async def commit(
-        self, mailbox: MailboxDocument, mails: Sequence[Publication], cursor: Cursor, sequence: int
+        self,
+        mailbox: MailboxDocument,
+        mails: Sequence[Publication],
+        cursor: Cursor,
+        sequence: int,
+        begun: object | None = None,
     ) -> int:
         """Store mails and cursor at once, if the cursor still lies at `sequence`.
+
+        `begun`: what `ahead` gave for these mails.
 
         Return where it lies now. OvertakenError: it does not. KnownError: one of the mails is
         there already. FullError: no room.

@@ -8,7 +8,7 @@ import msgspec
 from postroom_contract.documents import FetchSource, MailboxDocument
 from postroom_contract.streams import MAX_MESSAGE_BYTES
 
-PORTION_BYTES: Final = 4_000_000
+PORTION_BYTES: Final = 8_000_000
 """Also what one atomic batch should hold at most (it has no limit of its own in bytes)."""
 PORTION_MAILS: Final = 200
 GIVE_UP: Final = 5
@@ -59,7 +59,7 @@ def plan(new: Sequence[Listed], *, limit: int, max_messages: int, faults: int) -
 
 
 def portions(steps: Sequence[Step], *, careful: bool) -> Iterator[list[Step]]:
-    """Yield portions of at most 4 MB or 200 mails; `careful`: the first mail stands alone."""
+    """Yield portions of at most 8 MB or 200 mails; `careful`: the first mail stands alone."""
     portion: list[Step] = []
     total = 0
     for step in steps:

@@ -29,8 +29,8 @@ from postroom_runtime.errors import DroppedError, NotYetError, UnavailableError
 from postroom_runtime.messages import FullError
 
 LONGEST_CHECK = 1_800.0
-UNKNOWN_TRIES = 6
-UNKNOWN_PAUSE = 0.5
+UNKNOWN_PAUSES = (0.02, 0.05, 0.2, 0.7, 2.0)
+"""A job may overtake its mailbox's document; both are on their way."""
 _MAILBOX = 5
 """Where it stands in `postroom.v1.work.poll.<account>.<mailbox>`."""
 
@@ -79,9 +79,9 @@ class Chain:
         mailbox = self._mailboxes.mailbox(id_)
         if mailbox is None and not self._mailboxes.knows():
             raise NotYetError("the configuration is not in step yet", 2.0)
-        if mailbox is None and deliveries < UNKNOWN_TRIES:
+        if mailbox is None and deliveries <= len(UNKNOWN_PAUSES):
             # A mailbox may be asked for right after it was made: its document is on its way.
-            raise NotYetError("no such mailbox yet", UNKNOWN_PAUSE)
+            raise NotYetError("no such mailbox yet", UNKNOWN_PAUSES[deliveries - 1])
         if mailbox is None or not mailbox.active or mailbox.source == "smtp":
             return None
         by_hand = mailbox.fetch is None or mailbox.fetch.interval_minutes <= 0

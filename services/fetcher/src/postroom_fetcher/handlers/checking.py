@@ -9,6 +9,7 @@ Laws:
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 
 import msgspec
 import structlog
@@ -23,7 +24,8 @@ from postroom_fetcher.domain import intake, plan
 from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.domain.plan import Listed, Step
 from postroom_fetcher.handlers.entering import Entering, discreet
-from postroom_fetcher.handlers.keeping import Keeping, Kept
+from postroom_fetcher.handlers.keeping import Keeping, Kept, Sent
+from postroom_fetcher.handlers.room import Room
 from postroom_fetcher.ports import (
     ForbiddenError,
     Intake,
@@ -68,6 +70,7 @@ class Checking:
         self._entering = entering
         self._live = live
         self._clock = clock
+        self.room = Room()
 
     async def check(
         self, mailbox: MailboxDocument, address: AddressDocument | None, tally: Tally
@@ -129,6 +132,11 @@ class Checking:
         )
         return Kept(entry, publication)
 
+    def may_be_known(self, one: "_One", kept: Sequence[Kept]) -> bool:
+        """Return whether an earlier UIDVALIDITY may have brought one of these."""
+        cursor = one.keeping.cursor
+        return any(cursors.may_be_known(cursor, k.entry.key, one.protocol) for k in kept)
+
     async def known_before(self, one: "_One", kept: Sequence[Kept]) -> list[Kept]:
         """Return the same without the mails that an earlier UIDVALIDITY had brought already."""
         cursor = one.keeping.cursor
@@ -151,13 +159,15 @@ class Checking:
         return result
 
 
-class _Fetched(msgspec.Struct, frozen=True):
+class _Portion(msgspec.Struct, frozen=True):
     """One portion as the server handed it out."""
 
-    steps: list[Step]
-    mails: dict[str, bytes]
-    stuck: set[str]
-    """Still listed, but not handed out."""
+    kept: list[Kept]
+    stuck: bool
+    """Behind these comes one that is still listed, but was not handed out."""
+    sent: Sent | None
+    held: AsyncExitStack
+    """The room it takes, and what `sent` needs; to be closed when it is stored or given up."""
 
 
 class _One:
@@ -203,7 +213,7 @@ class _One:
             await self.keeping.deleted(removed)
 
     async def _portions(self, portions: Iterator[list[Step]]) -> list[str]:
-        """Fetch a portion while the one before it is stored; return the keys of what was stored.
+        """Have a portion at hand while the one before it is stored; return the keys stored.
 
         The session does one thing at a time: what was stored is deleted between two portions.
         """
@@ -214,29 +224,29 @@ class _One:
         try:
             while ahead is not None:
                 try:
-                    fetched = await ahead
+                    portion = await ahead
                 except ServerError:
                     await self.keeping.fault()
                     raise
-                await self._delete(deletable)
-                stuck = bool(fetched.stuck)
-                ahead = None if stuck else self._ahead(portions)
-                deletable = await self._store(fetched)
+                async with portion.held:
+                    await self._delete(deletable)
+                    stuck = portion.stuck
+                    ahead = None if stuck else self._ahead(portions)
+                    deletable = await self._store(portion)
                 stored += deletable
         finally:
             if ahead is not None:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
+                await _given_up(ahead)
         await self._delete(deletable)
         if stuck:
             await self.keeping.fault()
             raise ServerError("the server lists a message but does not hand it out")
         return stored
 
-    def _ahead(self, portions: Iterator[list[Step]]) -> "asyncio.Task[_Fetched] | None":
-        """Begin to fetch the next portion, if there is one."""
+    def _ahead(self, portions: Iterator[list[Step]]) -> "asyncio.Task[_Portion] | None":
+        """Begin to get the next portion, if there is one."""
         steps = next(portions, None)
-        return asyncio.create_task(self._fetch(steps)) if steps else None
+        return asyncio.create_task(self._get(steps)) if steps else None
 
     async def _list(self) -> list[Listed]:
         validity = await self.session.folder()
@@ -262,25 +272,34 @@ class _One:
         await self.keeping.pass_over(passed)
         return self.keeping.cursor
 
-    async def _fetch(self, steps: list[Step]) -> "_Fetched":
+    async def _get(self, steps: list[Step]) -> "_Portion":
+        """Fetch a portion, up to a message that is stuck, and send it to the broker."""
         wanted = [listed for listed, reason in steps if not reason]
-        mails = await self.session.fetch(wanted, self._limit) if wanted else {}
-        missing = {one.key for one in wanted if one.key not in mails}
-        return _Fetched(steps, mails, await self._still_there(missing))
+        async with AsyncExitStack() as held:
+            room = self.checking.room.taken(sum(one.size for one in wanted))
+            await held.enter_async_context(room)
+            mails = await self.session.fetch(wanted, self._limit) if wanted else {}
+            stuck = await self._still_there({one.key for one in wanted if one.key not in mails})
+            kept: list[Kept] = []
+            for listed, reason in steps:
+                if listed.key in stuck:
+                    break
+                if reason:
+                    kept.append(Kept(self._skipped(listed, reason)))
+                elif listed.key in mails:
+                    kept.append(self.checking.kept(self, listed, mails.pop(listed.key)))
+            sent: Sent | None = None
+            if not self.checking.may_be_known(self, kept):
+                sent = await held.enter_async_context(self.keeping.ahead(kept))
+            return _Portion(kept, bool(stuck), sent, held.pop_all())
 
-    async def _store(self, fetched: "_Fetched") -> list[str]:
-        """Keep one portion, up to a message that is stuck; return the keys of what is stored."""
-        kept: list[Kept] = []
-        for listed, reason in fetched.steps:
-            if listed.key in fetched.stuck:
-                break
-            if reason:
-                kept.append(Kept(self._skipped(listed, reason)))
-            elif listed.key in fetched.mails:
-                kept.append(self.checking.kept(self, listed, fetched.mails.pop(listed.key)))
+    async def _store(self, portion: "_Portion") -> list[str]:
+        """Keep one portion; return the keys of what is stored."""
+        kept = portion.kept
         if kept:
-            kept = await self.checking.known_before(self, kept)
-            await self.keeping.keep(kept)
+            if portion.sent is None:
+                kept = await self.checking.known_before(self, kept)
+            await self.keeping.keep(kept, portion.sent)
             self._count(kept)
         return [one.entry.key for one in kept if one.entry.state == "stored"]
 
@@ -311,6 +330,14 @@ class _One:
                     SkippedMail(key=one.entry.key, size=one.entry.size, reason=one.entry.reason)
                 )
         self.checking.tell(self.mailbox, self.tally)
+
+
+async def _given_up(ahead: asyncio.Task[_Portion]) -> None:
+    """Let go of a portion that nobody will store."""
+    ahead.cancel()
+    (portion,) = await asyncio.gather(ahead, return_exceptions=True)
+    if isinstance(portion, _Portion):
+        await portion.held.aclose()
 
 
 def _origin(protocol: Protocol, source: FetchSource) -> str:

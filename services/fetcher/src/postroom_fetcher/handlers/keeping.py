@@ -8,7 +8,9 @@ Laws:
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
@@ -16,12 +18,25 @@ from postroom_contract.documents import MailboxDocument
 from postroom_fetcher.domain import cursor as cursors
 from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.ports import Intake, OvertakenError, Place, Protocol, Seen
+from postroom_runtime.batches import FRESH_SECONDS
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
 from postroom_runtime.messages import FullError, KnownError, Publication
 
 TRIES = 12
 PAUSE = 0.5
+
+
+class Sent(msgspec.Struct):
+    """Mails that are with the broker already, but not stored; good for one commit."""
+
+    begun: object | None
+    at: float
+
+    def take(self) -> object | None:
+        """Return it once, and only while it is fresh."""
+        begun, self.begun = self.begun, None
+        return begun if time.monotonic() - self.at < FRESH_SECONDS else None
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -62,10 +77,19 @@ class Keeping:
         else:
             self.cursor = await self._seen.recover(self._mailbox.id) or Cursor()
 
-    async def keep(self, kept: Sequence[Kept]) -> None:
-        """Store the mails and go on behind these messages; OvertakenError: somebody else did."""
+    @contextlib.asynccontextmanager
+    async def ahead(self, kept: Sequence[Kept]) -> AsyncIterator[Sent]:
+        """Send the mails of a batch while the one before it is being stored."""
+        async with self._intake.ahead(_mails(kept)) as begun:
+            yield Sent(begun, time.monotonic())
+
+    async def keep(self, kept: Sequence[Kept], sent: Sent | None = None) -> None:
+        """Store the mails and go on behind these messages; OvertakenError: somebody else did.
+
+        `sent`: what `ahead` gave for exactly these.
+        """
         try:
-            await self._commit(_mails(kept), self._advanced(kept))
+            await self._commit(_mails(kept), self._advanced(kept), sent)
         except KnownError:
             # The broker has one of them already (its cursor was lost), and does not say which.
             for one in kept:
@@ -100,9 +124,11 @@ class Keeping:
     def _writer(self) -> str:
         return self._clock.new_id("txn")
 
-    async def _commit(self, mails: Sequence[Publication], new: Cursor) -> None:
+    async def _commit(
+        self, mails: Sequence[Publication], new: Cursor, sent: Sent | None = None
+    ) -> None:
         for number in range(TRIES):
-            place = await self._attempt(mails, new)
+            place = await self._attempt(mails, new, sent.take() if sent else None)
             if place is not None:
                 self.cursor, self._sequence = place.cursor, place.sequence
                 await self._seen.follow(self._mailbox, self.cursor)
@@ -111,11 +137,13 @@ class Keeping:
             await asyncio.sleep(PAUSE * min(number + 1, 6))
         raise UnavailableError("the broker does not say whether mails are stored")
 
-    async def _attempt(self, mails: Sequence[Publication], new: Cursor) -> Place | None:
+    async def _attempt(
+        self, mails: Sequence[Publication], new: Cursor, begun: object | None
+    ) -> Place | None:
         """Return the new place, or None when it is not known; then it may be tried again."""
         overtaken = False
         try:
-            sequence = await self._intake.commit(self._mailbox, mails, new, self._sequence)
+            sequence = await self._intake.commit(self._mailbox, mails, new, self._sequence, begun)
             return Place(new, sequence)
         except FullError:
             raise
