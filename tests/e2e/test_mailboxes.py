@@ -89,6 +89,13 @@ async def test_a_password_is_written_and_never_read(running: System, api: Api) -
         ({"host": ""}, "/source/host"),
         ({"interval_minutes": -1}, "/source/interval_minutes"),
         ({"tls": "perhaps"}, "/source/tls"),
+        ({"folders": ["INBOX", " "]}, "/source/folders/1"),
+        ({"folders": ["a\r\nLOGOUT"]}, "/source/folders/0"),
+        ({"move_to": "a\r\nb"}, "/source/move_to"),
+        ({"move_to": "INBOX"}, "/source/move_to"),
+        ({"move_to": "Old", "delete_after": True}, "/source/move_to"),
+        ({"move_to": "Old", "folders": ["INBOX", "Old"]}, "/source/move_to"),
+        ({"delete_after_days": 3}, "/source/delete_after_days"),
     ):
         answer = await api.client.patch(path, json={"source": change})
         assert answer.status_code == 422, change
@@ -96,6 +103,14 @@ async def test_a_password_is_written_and_never_read(running: System, api: Api) -
     kept = await api.client.patch(path, json={"name": "Renamed", "source": {"delete_after": True}})
     assert kept.status_code == 200
     assert kept.json()["source"]["password"] == source["password"]
+    afterwards = {
+        "delete_after": False,
+        "mark_read": True,
+        "move_to": "Größe",
+        "folders": ["\\Junk"],
+    }
+    moved = await api.client.patch(path, json={"source": afterwards})
+    assert {name: moved.json()["source"][name] for name in afterwards} == afterwards, moved.text
     moved = await api.client.patch(
         path, json={"source": {"host": "imap.example.com", "password": CANARY + "2"}}
     )

@@ -96,6 +96,14 @@ class Dovecot:
         """The user's INBOX."""
         return self._server.maildir(user)
 
+    def configure(self, text: str) -> None:
+        """Start anew with this besides."""
+        with (self.root / "dovecot.conf").open("a") as file:
+            file.write(text)
+        if self.process is not None:
+            self.stop()
+            self.start()
+
     def add_user(self, user: str) -> None:
         with (self.root / "users").open("a") as file:
             file.write(f"{user}:{PASSWORD}\n")

@@ -27,19 +27,19 @@ async def test_all_or_nothing_and_only_by_who_read_the_last(nats_server: Nats) -
         def mail(number: int):
             return intake.mail("", f"msg_{number}", MAILBOX, b"raw %d" % number)
 
-        assert (await intake.place(MAILBOX)).sequence == 0
-        first = await intake.commit(MAILBOX, [mail(1), mail(2)], Cursor(serial=1), 0)
-        place = await intake.place(MAILBOX)
+        assert (await intake.place(MAILBOX, "INBOX")).sequence == 0
+        first = await intake.commit(MAILBOX, "INBOX", [mail(1), mail(2)], Cursor(serial=1), 0)
+        place = await intake.place(MAILBOX, "INBOX")
         assert (place.sequence, place.cursor.serial) == (first, 1)
         for stale in (0, first - 1, first + 7):
             with pytest.raises(OvertakenError):
-                await intake.commit(MAILBOX, [mail(3), mail(4)], Cursor(serial=2), stale)
+                await intake.commit(MAILBOX, "INBOX", [mail(3), mail(4)], Cursor(serial=2), stale)
             with pytest.raises(OvertakenError):
-                await intake.commit(MAILBOX, [], Cursor(serial=2), stale)
+                await intake.commit(MAILBOX, "INBOX", [], Cursor(serial=2), stale)
         with pytest.raises(KnownError):
-            await intake.commit(MAILBOX, [mail(2), mail(3)], Cursor(serial=2), first)
-        second = await intake.commit(MAILBOX, [], Cursor(serial=2), first)
-        third = await intake.commit(MAILBOX, [mail(3)], Cursor(serial=3), second)
+            await intake.commit(MAILBOX, "INBOX", [mail(2), mail(3)], Cursor(serial=2), first)
+        second = await intake.commit(MAILBOX, "INBOX", [], Cursor(serial=2), first)
+        third = await intake.commit(MAILBOX, "INBOX", [mail(3)], Cursor(serial=3), second)
         stream = f"INTAKE_{subjects.intake_shard(MAILBOX.id)}"
         found = await Office(all_).everything([stream])
         assert [one.data for one in found[:-1]] == [b"raw 1", b"raw 2", b"raw 3"]
@@ -62,17 +62,17 @@ async def test_mails_sent_ahead_are_stored_with_their_cursor_or_never(nats_serve
             assert one is not None
             assert two is not None
             assert await stored() == []
-            first = await intake.commit(MAILBOX, mails(1, 2), Cursor(serial=1), 0, one)
+            first = await intake.commit(MAILBOX, "INBOX", mails(1, 2), Cursor(serial=1), 0, one)
             assert await stored() == [b"raw 1", b"raw 2"]
             with pytest.raises(OvertakenError):
-                await intake.commit(MAILBOX, mails(3, 4), Cursor(serial=2), first + 1, two)
+                await intake.commit(MAILBOX, "INBOX", mails(3, 4), Cursor(serial=2), first + 1, two)
         async with intake.ahead(mails(2, 5)) as known:
             with pytest.raises(KnownError):
-                await intake.commit(MAILBOX, mails(2, 5), Cursor(serial=2), first, known)
+                await intake.commit(MAILBOX, "INBOX", mails(2, 5), Cursor(serial=2), first, known)
         # Nothing of what was refused stands in the way.
-        second = await intake.commit(MAILBOX, mails(3, 4, 5), Cursor(serial=2), first)
+        second = await intake.commit(MAILBOX, "INBOX", mails(3, 4, 5), Cursor(serial=2), first)
         assert await stored() == [b"raw %d" % n for n in range(1, 6)]
-        assert (await intake.place(MAILBOX)).sequence == second
+        assert (await intake.place(MAILBOX, "INBOX")).sequence == second
 
 
 async def test_only_a_few_are_sent_ahead(nats_server: Nats) -> None:

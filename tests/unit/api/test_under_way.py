@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 def mailbox(source: dict[str, Any] | None = None, **changes: Any) -> Mailbox:
     view = SourceView(
         type="imap", addresses=[], host="x", port=993, tls="implicit", verify=True, login="x",
-        password=PasswordState(True, NOW), apop=False, interval_minutes=5, delete_after=False,
+        password=PasswordState(True, NOW), apop=False, interval_minutes=5, delete_after=False, delete_after_days=0, mark_read=False, move_to="", folders=[],
         first_import_days=None, ca="", charset="",
     )  # fmt: skip
     check = LastCheck(

@@ -48,35 +48,35 @@ def test_the_cursor_moves_behind_what_was_dealt_with() -> None:
     first = cursors.moved(cursors.begun(Cursor(), "o", "77"), ["3", "5", "9"], "imap")
     assert (first.uid, first.moved_to, first.uidvalidity) == (0, 0, "77")
     then = cursors.advanced(
-        first, [entry("3"), entry("5", "skipped")], "imap", delete_after=True, writer="w"
+        first, [entry("3"), entry("5", "skipped")], "imap", settles=True, writer="w"
     )
-    assert (then.uid, then.serial, then.to_delete) == (5, 1, ("3",))
+    assert (then.uid, then.serial, then.to_settle) == (5, 1, ("3",))
     assert not cursors.is_new(then, "5", "imap")
     assert cursors.is_new(then, "6", "imap")
-    kept = cursors.advanced(then, [entry("6")], "imap", delete_after=False, writer="w")
-    assert kept.to_delete == ()
+    kept = cursors.advanced(then, [entry("6")], "imap", settles=False, writer="w")
+    assert kept.to_settle == ()
 
 
 def test_another_uidvalidity_deletes_nothing_and_begins_anew() -> None:
-    old = Cursor(origin="o", uidvalidity="77", uid=5, to_delete=("3",), serial=4)
+    old = Cursor(origin="o", uidvalidity="77", uid=5, to_settle=("3",), serial=4)
     assert cursors.begun(old, "o", "77") is old
     new = cursors.moved(cursors.begun(old, "o", "78"), ["2", "12"], "imap")
-    assert (new.uid, new.to_delete, new.moved_to, new.serial) == (0, (), 12, 4)
+    assert (new.uid, new.to_settle, new.moved_to, new.serial) == (0, (), 12, 4)
     assert cursors.may_be_known(new, "12", "imap")
     assert not cursors.may_be_known(new, "13", "imap")
 
 
 def test_another_server_is_another_era_even_with_the_same_numbers() -> None:
-    old = Cursor(origin="o", uidvalidity="1", uid=500, to_delete=("3",), serial=4)
+    old = Cursor(origin="o", uidvalidity="1", uid=500, to_settle=("3",), serial=4)
     new = cursors.begun(old, "p", "1")
-    assert (new.uid, new.to_delete, new.uidvalidity) == (0, (), "1/1")
+    assert (new.uid, new.to_settle, new.uidvalidity) == (0, (), "1/1")
     assert cursors.begun(new, "p", "1") is new
     assert mail_id("imap", "m", "1", "3") != mail_id("imap", "m", new.uidvalidity, "3")
     pop3 = cursors.begun(Cursor(origin="o", known=("x",), serial=4), "p", "")
     assert (pop3.known, pop3.uidvalidity) == ((), "/1")
     pop3 = cursors.moved(pop3, ["a", "b"], "pop3")
     assert cursors.may_be_known(pop3, "a", "pop3")
-    pop3 = cursors.advanced(pop3, [entry("a")], "pop3", delete_after=False, writer="w")
+    pop3 = cursors.advanced(pop3, [entry("a")], "pop3", settles=False, writer="w")
     assert [cursors.may_be_known(pop3, key, "pop3") for key in "abc"] == [False, True, False]
     assert mail_id("pop3", "m", "", "a") != mail_id("pop3", "m", pop3.uidvalidity, "a")
 
@@ -84,23 +84,21 @@ def test_another_server_is_another_era_even_with_the_same_numbers() -> None:
 def test_pop3_knows_what_is_still_there() -> None:
     cursor = cursors.advanced(
         Cursor(), [entry("a"), entry("b"), entry("c", "skipped")], "pop3",
-        delete_after=True, writer="w",
+        settles=True, writer="w",
     )  # fmt: skip
     cursor = cursors.listed(cursor, ["b", "c", "d"], "pop3")
-    assert cursor.to_delete == ("b",)
+    assert cursor.to_settle == ("b",)
     assert [cursors.is_new(cursor, key, "pop3") for key in "abcd"] == [True, False, False, True]
 
 
 def test_faults_are_counted_until_something_comes() -> None:
     cursor = cursors.faulted(cursors.faulted(Cursor(), "w"), "w")
     assert (cursor.faults, cursor.serial) == (2, 2)
-    assert (
-        cursors.advanced(cursor, [entry("1")], "imap", delete_after=False, writer="w").faults == 0
-    )
+    assert cursors.advanced(cursor, [entry("1")], "imap", settles=False, writer="w").faults == 0
 
 
 def test_a_cursor_survives_its_encoding() -> None:
-    cursor = Cursor(serial=3, known=("a",), last=(entry("x"),), to_delete=("y",))
+    cursor = Cursor(serial=3, known=("a",), last=(entry("x"),), to_settle=("y",))
     assert msgspec.json.decode(msgspec.json.encode(cursor), type=Cursor) == cursor
 
 

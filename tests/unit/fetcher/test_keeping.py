@@ -30,7 +30,7 @@ class Broker:
         self.answers: list[str] = []
         """Of the next commits: ok, lost (stored, but no answer), never (not stored, no answer)."""
 
-    async def place(self, mailbox: MailboxDocument) -> Place:
+    async def place(self, mailbox: MailboxDocument, folder: str) -> Place:
         return self.current
 
     @asynccontextmanager
@@ -41,6 +41,7 @@ class Broker:
     async def commit(
         self,
         mailbox: MailboxDocument,
+        folder: str,
         mails: Sequence[Publication],
         cursor: Cursor,
         sequence: int,
@@ -76,16 +77,25 @@ class Ledger:
         self.followed: list[Cursor] = []
         self.copy: Cursor | None = None
 
-    async def follow(self, mailbox: MailboxDocument, cursor: Cursor) -> None:
+    async def follow(self, mailbox: MailboxDocument, folder: str, cursor: Cursor) -> None:
         self.followed.append(cursor)
 
-    async def recover(self, mailbox: str) -> Cursor | None:
+    async def recover(self, mailbox: str, folder: str) -> Cursor | None:
         return self.copy
 
-    async def spare(self, mailbox: str, uidvalidity: str, hashes: Sequence[str]) -> dict[str, int]:
+    async def spare(
+        self, mailbox: str, folder: str, uidvalidity: str, hashes: Sequence[str]
+    ) -> dict[str, int]:
         return {}
 
-    async def deleted(self, mailbox: str, uidvalidity: str, keys: Sequence[str]) -> None:
+    async def stored_before(
+        self, mailbox: str, folder: str, uidvalidity: str, days: int
+    ) -> list[str]:
+        raise NotImplementedError
+
+    async def deleted(
+        self, mailbox: str, folder: str, uidvalidity: str, keys: Sequence[str]
+    ) -> None:
         raise NotImplementedError
 
 
@@ -112,7 +122,7 @@ def ledger() -> Ledger:
 @pytest.fixture
 async def keeping(broker: Broker, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Keeping:
     monkeypatch.setattr(module, "PAUSE", 0.0)
-    made = Keeping(broker, ledger, Clock(), MAILBOX, "imap", delete_after=False)
+    made = Keeping(broker, ledger, Clock(), MAILBOX, "imap", settles=False)
     await made.begin()
     return made
 
@@ -155,7 +165,7 @@ async def test_what_was_sent_too_long_ago_is_sent_again(
 async def test_a_worker_thought_dead_stores_nothing(
     keeping: Keeping, broker: Broker, ledger: Ledger
 ) -> None:
-    other = Keeping(broker, ledger, Clock(), MAILBOX, "imap", delete_after=False)
+    other = Keeping(broker, ledger, Clock(), MAILBOX, "imap", settles=False)
     await other.begin()
     await other.keep(kept(1, 2))
     with pytest.raises(OvertakenError):
@@ -166,7 +176,7 @@ async def test_a_worker_thought_dead_stores_nothing(
 
 
 async def test_overtaken_while_no_answer_came(keeping: Keeping, broker: Broker) -> None:
-    other = Keeping(broker, Ledger(), Clock(), MAILBOX, "imap", delete_after=False)
+    other = Keeping(broker, Ledger(), Clock(), MAILBOX, "imap", settles=False)
     await other.begin()
     await other.keep(kept(1))
     broker.answers = ["never"]
@@ -187,7 +197,7 @@ async def test_the_ledgers_copy_goes_on_where_the_broker_lost_the_cursor(
     broker: Broker, ledger: Ledger
 ) -> None:
     ledger.copy = Cursor(serial=9, uid=44, uidvalidity="7")
-    made = Keeping(broker, ledger, Clock(), MAILBOX, "imap", delete_after=False)
+    made = Keeping(broker, ledger, Clock(), MAILBOX, "imap", settles=False)
     await made.begin()
     assert made.cursor.uid == 44
     await made.keep(kept(45))

@@ -64,6 +64,14 @@ class FetchSource(msgspec.Struct, frozen=True, kw_only=True):
     max_message_kb: int = 0
     """Larger mails stay on the server; 0 = our own limit, 25 MiB."""
     delete_after: bool = False
+    delete_after_days: int = 0
+    """With `delete_after`: so many days after a mail was stored; 0 = at once."""
+    mark_read: bool = False
+    """IMAP: what was stored is marked as read on the server."""
+    move_to: str = ""
+    """IMAP: what was stored is moved to this folder, by name or special use (`\\Archive`)."""
+    folders: tuple[str, ...] = ()
+    """IMAP: those that are fetched from, by name or special use; empty = INBOX."""
     first_import_days: int | None = None
     """At the very first check: None = everything, 0 = only what comes from then on, else what is
     not older than so many days by the server's clock (IMAP)."""

@@ -53,7 +53,7 @@ INTAKE: Final = tuple(
     StreamSpec(
         name=f"INTAKE_{shard}",
         # A mailbox's cursor lies with its mails: one batch carries both (DESIGN §3, fencing).
-        subjects=(f"{ROOT}.intake.{shard}.*.*", f"{ROOT}.cursor.{shard}.*.*"),
+        subjects=(f"{ROOT}.intake.{shard}.*.*", f"{ROOT}.cursor.{shard}.>"),
         discard="new",
         # Reserved on disk by the broker; provisioning may be told another size.
         max_bytes=4 * GIB,

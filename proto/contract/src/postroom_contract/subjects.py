@@ -25,9 +25,13 @@ def intake(shard: int, account: str, mailbox: str) -> str:
     return f"{ROOT}.intake.{shard}.{_token(account)}.{_token(mailbox)}"
 
 
-def cursor(shard: int, account: str, mailbox: str) -> str:
-    """Return the subject of how far a mailbox has been fetched, in the stream of its mails."""
-    return f"{ROOT}.cursor.{shard}.{_token(account)}.{_token(mailbox)}"
+def cursor(shard: int, account: str, mailbox: str, folder: str = "") -> str:
+    """Return the subject of how far a mailbox has been fetched, in the stream of its mails.
+
+    `folder`: a hash of its name; empty for INBOX.
+    """
+    behind = f".{_token(folder)}" if folder else ""
+    return f"{ROOT}.cursor.{shard}.{_token(account)}.{_token(mailbox)}{behind}"
 
 
 def work_poll(account: str, mailbox: str) -> str:

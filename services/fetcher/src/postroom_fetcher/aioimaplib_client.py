@@ -21,17 +21,18 @@ from postroom_contract.documents import FetchSource
 from postroom_fetcher.aioimaplib_protocol import HardenedCommand, HardenedProtocol, Sink
 from postroom_fetcher.connecting import Way, plain, reach, tls_context, tls_words
 from postroom_fetcher.domain import oauth
+from postroom_fetcher.domain.folders import INBOX, Folder, chosen, encoded, folder_in
 from postroom_fetcher.domain.imap_wire import (
     Budget,
     Response,
     WireError,
     fetched,
-    folder_name,
     internal_date,
     number_of,
 )
 from postroom_fetcher.domain.plan import Listed
 from postroom_fetcher.ports import (
+    FolderError,
     ForbiddenError,
     Inbox,
     ServerError,
@@ -42,10 +43,12 @@ from postroom_fetcher.ports import (
 _AT_ONCE: Final = 200
 _MANY: Final = 5_000_000
 """Messages of a folder that we believe."""
+_MANY_FOLDERS: Final = Budget(responses=20_000, total=4_000_000)
 _MARGIN: Final = 1_000_000
 _VALIDITY: Final = re.compile(rb"\* OK \[UIDVALIDITY ([0-9]{1,20})\]", re.IGNORECASE)
 _NEXT: Final = re.compile(rb"\* OK \[UIDNEXT ([0-9]{1,20})\]", re.IGNORECASE)
 _EXISTS: Final = re.compile(rb"\* ([0-9]{1,10}) EXISTS", re.IGNORECASE)
+_TRY_CREATE: Final = re.compile(r"\[TRYCREATE\]", re.IGNORECASE)
 _NOT_NOW: Final = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT|CONTACTADMIN)\]", re.IGNORECASE)
 """RFC 5530: the server's trouble, not the password's."""
 
@@ -249,7 +252,7 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
 
 
 class ImapSession:
-    """The folder INBOX of one connection."""
+    """One connection, with one folder open at a time."""
 
     def __init__(self, client: HardenedClient, *, writable: bool) -> None:
         self._client = client
@@ -271,13 +274,37 @@ class ImapSession:
             raise
         return cls(client, writable=writable)
 
-    async def folder(self) -> str:
-        """Open INBOX and return its UIDVALIDITY."""
+    async def chosen(self, wanted: Sequence[str]) -> list[str]:
+        """Return the names of the folders meant; the server is asked only for special uses."""
+        by_use = any(one.startswith("\\") for one in wanted)
+        folders = await self._folders() if by_use else []
+        names: list[str] = []
+        for one in wanted:
+            name = chosen(one, folders)
+            if name is None:
+                raise FolderError(f"the server names no folder for the use {one}")
+            names.append(name)
+        return list(dict.fromkeys(names))
+
+    async def _folders(self) -> list[Folder]:
+        folders: list[Folder] = []
+
+        def take(response: Response) -> None:
+            if (folder := folder_in(response)) is not None:
+                folders.append(folder)
+
+        await self._client.need("LIST", '""', '"*"', budget=_MANY_FOLDERS, sink=take)
+        return folders
+
+    async def folder(self, name: str = INBOX) -> str:
+        """Open a folder and return its UIDVALIDITY."""
         found: list[Response] = []
-        name = "SELECT" if self._writable else "EXAMINE"
-        await self._client.need(name, "INBOX", sink=found.append)
+        command = "SELECT" if self._writable else "EXAMINE"
+        result, words = await self._client.run(command, wire_name(name), sink=found.append)
+        if result != "OK":
+            raise FolderError(f"the folder {name} cannot be opened: {words}")
         self._client.protocol.state = base.SELECTED
-        validity = ""
+        validity, self._exists, self.next_key = "", 0, None
         for response in found:
             if match := _VALIDITY.match(response.line):
                 validity = match[1].decode()
@@ -294,12 +321,7 @@ class ImapSession:
 
     async def look(self) -> Inbox:
         """Return the folders' names, and size and time of each message in INBOX."""
-        folders: list[str] = []
         messages: dict[int, tuple[int, datetime | None]] = {}
-
-        def take_folder(response: Response) -> None:
-            if (name := folder_name(response)) is not None:
-                folders.append(name)
 
         def take(response: Response) -> None:
             items = fetched(response)
@@ -308,14 +330,14 @@ class ImapSession:
             when = internal_date(items.get(b"INTERNALDATE"))
             messages[number_of(items[b"UID"])] = (number_of(items[b"RFC822.SIZE"]), when)
 
-        await self._client.need("LIST", '""', '"*"', sink=take_folder)
+        folders = tuple(one.name for one in await self._folders())
         await self.folder()
         if self._exists:
             responses = 2 * self._exists + 10_000
             budget = Budget(total=300 * responses, responses=responses)
             wanted = "(UID RFC822.SIZE INTERNALDATE)"
             await self._client.need("FETCH", "1:*", wanted, prefix="UID", budget=budget, sink=take)
-        return Inbox(folders=tuple(folders), messages=tuple(messages.values()))
+        return Inbox(folders=folders, messages=tuple(messages.values()))
 
     async def newer(self, days: int) -> set[str] | None:
         """Return the UIDs of messages that came within so many days, by the server's date."""
@@ -393,6 +415,35 @@ class ImapSession:
             elif await self._only_ours_flagged(set(uids[begin : begin + _AT_ONCE])):
                 await self._client.need("EXPUNGE", budget=many)
 
+    async def mark_read(self, keys: Sequence[str]) -> None:
+        """Flag these as seen; no decision of ours depends on it."""
+        uids = sorted(map(int, keys))
+        for begin in range(0, len(uids), _AT_ONCE):
+            some = uid_set(uids[begin : begin + _AT_ONCE])
+            many = Budget(responses=50_000, total=10_000_000)
+            await self._client.need(
+                "STORE", some, "+FLAGS.SILENT", r"(\Seen)", prefix="UID", budget=many
+            )
+
+    async def move(self, keys: Sequence[str], folder: str) -> None:
+        """Move these (RFC 6851), or copy and delete them where the server has no MOVE."""
+        uids = sorted(map(int, keys))
+        mover = "MOVE" if "MOVE" in self._client.protocol.capabilities else "COPY"
+        for begin in range(0, len(uids), _AT_ONCE):
+            some = uids[begin : begin + _AT_ONCE]
+            await self._bring(mover, uid_set(some), folder)
+            if mover == "COPY":
+                await self.delete([str(uid) for uid in some])
+
+    async def _bring(self, command: str, some: str, folder: str) -> None:
+        name, many = wire_name(folder), Budget(responses=50_000, total=10_000_000)
+        result, words = await self._client.run(command, some, name, prefix="UID", budget=many)
+        if result == "NO" and _TRY_CREATE.search(words):
+            await self._client.need("CREATE", name)
+            result, words = await self._client.run(command, some, name, prefix="UID", budget=many)
+        if result != "OK":
+            raise ServerError(f"the server does not move mails to {folder}: {words}")
+
     async def _only_ours_flagged(self, ours: set[int]) -> bool:
         """Return whether EXPUNGE would remove nothing that somebody else has flagged."""
         found: set[int] = set()
@@ -424,6 +475,16 @@ class ImapSession:
     def close(self) -> None:
         """Cut the connection."""
         self._client.close_now()
+
+
+def wire_name(folder: str) -> str:
+    """Return a folder's name as an argument of a command; FolderError where it cannot be one."""
+    if folder == INBOX:
+        return INBOX
+    try:
+        return str(base.quoted(encoded(folder)))
+    except ValueError:
+        raise FolderError("a folder's name has a character that IMAP cannot say") from None
 
 
 def uid_set(uids: Iterable[int]) -> str:

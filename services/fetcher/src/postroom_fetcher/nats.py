@@ -10,10 +10,12 @@ from postroom_contract import events, subjects
 from postroom_contract.codec import ENVELOPE_HEADER, decode, encode
 from postroom_contract.documents import MailboxDocument
 from postroom_contract.events import MailboxChecked
+from postroom_contract.ids import short_hash
 from postroom_contract.probing import CheckProgress, ProbeProgress
 from postroom_contract.streams import INTAKE
 from postroom_contract.work import PollJob
 from postroom_fetcher.domain.cursor import Cursor
+from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.ports import OvertakenError, Place
 from postroom_runtime import schedules
 from postroom_runtime.batches import Batch
@@ -27,10 +29,10 @@ class NatsIntake:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def place(self, mailbox: MailboxDocument) -> Place:
+    async def place(self, mailbox: MailboxDocument, folder: str) -> Place:
         """Return the cursor; UnavailableError without an answer."""
         stream = INTAKE[subjects.intake_shard(mailbox.id)].name
-        found = await self._bus.last(stream, _cursor(mailbox))
+        found = await self._bus.last(stream, _cursor(mailbox, folder))
         if found is None:
             return Place(Cursor(), 0)
         return Place(decode(found.data, Cursor), found.sequence)
@@ -42,6 +44,7 @@ class NatsIntake:
     async def commit(
         self,
         mailbox: MailboxDocument,
+        folder: str,
         mails: Sequence[Publication],
         cursor: Cursor,
         sequence: int,
@@ -49,7 +52,7 @@ class NatsIntake:
     ) -> int:
         """Store mails and cursor at once, if the cursor still lies at `sequence`."""
         assert begun is None or isinstance(begun, Batch)
-        last = Publication(_cursor(mailbox), encode(cursor), None)
+        last = Publication(_cursor(mailbox, folder), encode(cursor), None)
         try:
             return await self._bus.publish_with_cursor(mails, last, sequence, begun)
         except ConflictError as error:
@@ -133,6 +136,7 @@ class NatsLive:
         self._bus.mention(subjects.live(account, about), encode(progress))
 
 
-def _cursor(mailbox: MailboxDocument) -> str:
+def _cursor(mailbox: MailboxDocument, folder: str) -> str:
     shard = subjects.intake_shard(mailbox.id)
-    return subjects.cursor(shard, mailbox.account, mailbox.id)
+    token = "" if folder == INBOX else short_hash("folder", folder)
+    return subjects.cursor(shard, mailbox.account, mailbox.id, token)

@@ -17,6 +17,7 @@ from typing import Any, Final, Self, TypeVar
 
 from postroom_contract.documents import FetchSource
 from postroom_fetcher.connecting import Patience, Way, plain, reach, tls_context, tls_words
+from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.plan import Listed
 from postroom_fetcher.ports import (
     ForbiddenError,
@@ -161,7 +162,11 @@ class Pop3Session:
         if not good:
             raise SignInError(f"the server refuses login or password: {plain(words)}")
 
-    async def folder(self) -> str:
+    async def chosen(self, wanted: Sequence[str]) -> list[str]:  # noqa: ARG002 - there is one
+        """POP3 has one folder."""
+        return [INBOX]
+
+    async def folder(self, name: str = INBOX) -> str:  # noqa: ARG002 - there is one
         """POP3 has one folder and no UIDVALIDITY."""
         return ""
 
@@ -231,6 +236,14 @@ class Pop3Session:
         for key in keys:
             self._deleting = True
             await self._need(b"DELE %d" % self._numbers[key])
+
+    async def mark_read(self, keys: Sequence[str]) -> None:  # noqa: ARG002 - never done
+        """POP3 marks nothing: ForbiddenError."""
+        raise ForbiddenError("POP3 cannot mark mails as read")
+
+    async def move(self, keys: Sequence[str], folder: str) -> None:  # noqa: ARG002 - never done
+        """POP3 moves nothing: ForbiddenError."""
+        raise ForbiddenError("POP3 cannot move mails to a folder")
 
     async def news(self, seconds: float) -> bool:  # noqa: ARG002 - POP3 tells nothing
         """POP3 tells nothing: ForbiddenError."""

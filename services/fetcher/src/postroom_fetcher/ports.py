@@ -12,6 +12,7 @@ from postroom_contract.documents import AddressDocument, FetchSource, MailboxDoc
 from postroom_contract.events import FetchState, MailboxChecked
 from postroom_contract.probing import CheckProgress, ProbeProgress, StageName
 from postroom_fetcher.domain.cursor import Cursor
+from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.oauth import Said, Tokens
 from postroom_fetcher.domain.plan import Listed
 from postroom_runtime.errors import PostroomError
@@ -44,6 +45,10 @@ class ForbiddenError(ServerError):
     state = "refused"
 
 
+class FolderError(ServerError):
+    """One folder cannot be opened; the connection is as good as before."""
+
+
 class OvertakenError(PostroomError):
     """Another worker has moved this mailbox's cursor: what we hold is old."""
 
@@ -66,8 +71,14 @@ class Session(Port):
     next_key: int | None
     """IMAP: UIDNEXT when the folder was opened, where the server says it."""
 
-    async def folder(self) -> str:
-        """Open the folder; return its UIDVALIDITY (POP3: an empty text)."""
+    async def chosen(self, wanted: Sequence[str]) -> list[str]:
+        """Return the names of the folders meant, by name or special use; FolderError without."""
+
+    async def folder(self, name: str = INBOX) -> str:
+        """Open a folder; return its UIDVALIDITY (POP3: an empty text). FolderError: there is none.
+
+        What is said of messages from then on is said of those in it.
+        """
 
     async def look(self) -> Inbox:
         """Return what is there, without fetching any of it."""
@@ -83,6 +94,12 @@ class Session(Port):
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete these, at the latest with `finish`."""
+
+    async def mark_read(self, keys: Sequence[str]) -> None:
+        """Mark these as read. ForbiddenError by POP3."""
+
+    async def move(self, keys: Sequence[str], folder: str) -> None:
+        """Move these, and make the folder when there is none. ForbiddenError by POP3."""
 
     async def news(self, seconds: float) -> bool:
         """Wait until messages have come (True), at most so long (False); opened folder only."""
@@ -151,7 +168,7 @@ class Place(msgspec.Struct, frozen=True):
 class Intake(Port):
     """The broker's stream of mails, with the cursors in it."""
 
-    async def place(self, mailbox: MailboxDocument) -> Place:
+    async def place(self, mailbox: MailboxDocument, folder: str) -> Place:
         """Return the cursor; UnavailableError without an answer."""
 
     def ahead(self, mails: Sequence[Publication]) -> AbstractAsyncContextManager[object | None]:
@@ -163,6 +180,7 @@ class Intake(Port):
     async def commit(
         self,
         mailbox: MailboxDocument,
+        folder: str,
         mails: Sequence[Publication],
         cursor: Cursor,
         sequence: int,
@@ -185,18 +203,25 @@ class Intake(Port):
 class Seen(Port):
     """The ledger: per message what became of it. It follows the intake; repeating is harmless."""
 
-    async def follow(self, mailbox: MailboxDocument, cursor: Cursor) -> None:
+    async def follow(self, mailbox: MailboxDocument, folder: str, cursor: Cursor) -> None:
         """Write down what the cursor's last batch did, and the cursor itself."""
 
-    async def recover(self, mailbox: str) -> Cursor | None:
+    async def recover(self, mailbox: str, folder: str) -> Cursor | None:
         """Return the cursor as it was last written down."""
 
     async def spare(
-        self, mailbox: str, uidvalidity: str, hashes: Sequence[str]
+        self, mailbox: str, folder: str, uidvalidity: str, hashes: Sequence[str]
     ) -> Mapping[str, int]:
         """Return how many more mails of each content other UIDVALIDITYs had than this one has."""
 
-    async def deleted(self, mailbox: str, uidvalidity: str, keys: Sequence[str]) -> None:
+    async def stored_before(
+        self, mailbox: str, folder: str, uidvalidity: str, days: int
+    ) -> list[str]:
+        """Return keys of what was stored more than so many days ago; the oldest of very many."""
+
+    async def deleted(
+        self, mailbox: str, folder: str, uidvalidity: str, keys: Sequence[str]
+    ) -> None:
         """Write down that these were deleted on the server."""
 
 

@@ -6,13 +6,12 @@ import msgspec
 
 from postroom_contract.documents import MailboxDocument
 from postroom_fetcher.domain.cursor import Cursor
-from postroom_fetcher.domain.intake import FOLDER
 from postroom_runtime.postgres import Database
 
-_FOLLOWED = "SELECT (document->>'serial')::bigint FROM progress WHERE mailbox = $1"
+_FOLLOWED = "SELECT (document->>'serial')::bigint FROM progress WHERE mailbox = $1 AND folder = $2"
 _PROGRESS = """
-    INSERT INTO progress (mailbox, account, document) VALUES ($1, $2, $3::jsonb)
-    ON CONFLICT (mailbox) DO UPDATE
+    INSERT INTO progress (mailbox, account, document, folder) VALUES ($1, $2, $3::jsonb, $4)
+    ON CONFLICT (mailbox, folder) DO UPDATE
     SET account = excluded.account, document = excluded.document, at = now()
 """
 _SEEN = """
@@ -34,6 +33,12 @@ _DELETED = """
       AND state = 'stored'
 """
 
+_STORED_BEFORE = """
+    SELECT key FROM seen WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3
+      AND state = 'stored' AND at < now() - make_interval(days => $4)
+    ORDER BY at LIMIT 10000
+"""
+
 
 class PostgresSeen:
     """The ledger."""
@@ -41,10 +46,10 @@ class PostgresSeen:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def follow(self, mailbox: MailboxDocument, cursor: Cursor) -> None:
+    async def follow(self, mailbox: MailboxDocument, folder: str, cursor: Cursor) -> None:
         """Write down what the cursor's last batch did, and the cursor itself."""
         async with self._database.transaction() as connection:
-            serial = await connection.fetchval(_FOLLOWED, mailbox.id)
+            serial = await connection.fetchval(_FOLLOWED, mailbox.id, folder)
             if serial == cursor.serial:
                 return
             last = cursor.last
@@ -52,7 +57,7 @@ class PostgresSeen:
                 await connection.execute(
                     _SEEN,
                     mailbox.id,
-                    FOLDER,
+                    folder,
                     cursor.uidvalidity,
                     [one.key for one in last],
                     [one.mail for one in last],
@@ -62,25 +67,37 @@ class PostgresSeen:
                     [one.reason for one in last],
                 )
             document = msgspec.json.encode(cursor).decode()
-            await connection.execute(_PROGRESS, mailbox.id, mailbox.account, document)
+            await connection.execute(_PROGRESS, mailbox.id, mailbox.account, document, folder)
 
-    async def recover(self, mailbox: str) -> Cursor | None:
+    async def recover(self, mailbox: str, folder: str) -> Cursor | None:
         """Return the cursor as it was last written down."""
         async with self._database.transaction() as connection:
             text = await connection.fetchval(
-                "SELECT document::text FROM progress WHERE mailbox = $1", mailbox
+                "SELECT document::text FROM progress WHERE mailbox = $1 AND folder = $2",
+                mailbox,
+                folder,
             )
         return msgspec.json.decode(text, type=Cursor) if text else None
 
     async def spare(
-        self, mailbox: str, uidvalidity: str, hashes: Sequence[str]
+        self, mailbox: str, folder: str, uidvalidity: str, hashes: Sequence[str]
     ) -> Mapping[str, int]:
         """Return how many more mails of each content other UIDVALIDITYs had than this one has."""
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(_SPARE, mailbox, FOLDER, uidvalidity, list(hashes))
+            rows = await connection.fetch(_SPARE, mailbox, folder, uidvalidity, list(hashes))
         return {row["sha256"]: row["spare"] for row in rows}
 
-    async def deleted(self, mailbox: str, uidvalidity: str, keys: Sequence[str]) -> None:
+    async def stored_before(
+        self, mailbox: str, folder: str, uidvalidity: str, days: int
+    ) -> list[str]:
+        """Return keys of what was stored more than so many days ago; the oldest of very many."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_STORED_BEFORE, mailbox, folder, uidvalidity, days)
+        return [row["key"] for row in rows]
+
+    async def deleted(
+        self, mailbox: str, folder: str, uidvalidity: str, keys: Sequence[str]
+    ) -> None:
         """Write down that these were deleted on the server."""
         async with self._database.transaction() as connection:
-            await connection.execute(_DELETED, mailbox, FOLDER, uidvalidity, list(keys))
+            await connection.execute(_DELETED, mailbox, folder, uidvalidity, list(keys))

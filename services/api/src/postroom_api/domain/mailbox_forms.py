@@ -25,6 +25,11 @@ class MailboxForm(msgspec.Struct):
     apop: bool = False
     interval_minutes: str = ""
     delete_after: bool = False
+    delete_after_days: str = ""
+    mark_read: bool = False
+    move_to: str = ""
+    folders: str = ""
+    """One on each line."""
     first_import_days: str = ""
     max_messages: str = ""
     max_message_kb: str = ""
@@ -39,7 +44,7 @@ class FormError(ValueError):
     """The form cannot be understood; the text is for the person who filled it in."""
 
 
-_FLAGS = ("active", "verify", "apop", "delete_after")
+_FLAGS = ("active", "verify", "apop", "delete_after", "mark_read")
 _NUMBERS = ("max_messages", "max_message_kb", "keep_days")
 
 
@@ -71,6 +76,10 @@ def to_form(mailbox: Mailbox) -> MailboxForm:
         apop=source.apop,
         interval_minutes=str(source.interval_minutes or ""),
         delete_after=source.delete_after,
+        delete_after_days=str(source.delete_after_days or ""),
+        mark_read=source.mark_read,
+        move_to=source.move_to,
+        folders="\n".join(source.folders),
         first_import_days="" if source.first_import_days is None else str(source.first_import_days),
         max_messages=str(limits.max_messages or ""),
         max_message_kb=str(limits.max_message_kb or ""),
@@ -96,6 +105,10 @@ def settings_of(form: MailboxForm, source_type: str, kind: str = "system") -> Ma
         "apop": form.apop,
         "interval_minutes": form.interval_minutes or 0,
         "delete_after": form.delete_after,
+        "delete_after_days": form.delete_after_days or 0,
+        "mark_read": form.mark_read,
+        "move_to": form.move_to,
+        "folders": [line.strip() for line in form.folders.splitlines() if line.strip()],
         "first_import_days": form.first_import_days or None,
         "charset": form.charset,
     }

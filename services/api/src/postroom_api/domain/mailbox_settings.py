@@ -28,6 +28,7 @@ BOUND: Final = ("type", "host", "port", "login", "tls", "verify")
 SECRET_MASK: Final = "•"  # noqa: S105 - what masks are made of
 
 Text = Annotated[str, msgspec.Meta(max_length=254)]
+FolderName = Annotated[str, msgspec.Meta(max_length=200)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
@@ -49,6 +50,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     interval_minutes: Count = 0
     """0 = only by hand."""
     delete_after: bool = False
+    delete_after_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
+    """With delete_after: so many days after a mail was received; 0 = at once."""
+    mark_read: bool = False
+    """IMAP: mark what was received as read on the server."""
+    move_to: FolderName = ""
+    """IMAP: move what was received to this folder, by name or special use (\\Archive)."""
+    folders: Annotated[list[FolderName], msgspec.Meta(max_length=50)] = []
+    """IMAP: the folders to fetch from, by name or special use (\\Junk); empty = INBOX."""
     first_import_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] | None = None
     """At the very first check: null = everything, 0 = only new mail, N = the last N days (IMAP)."""
     ca: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
@@ -118,6 +127,10 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     apop: bool
     interval_minutes: int
     delete_after: bool
+    delete_after_days: int
+    mark_read: bool
+    move_to: str
+    folders: list[str]
     first_import_days: int | None
     ca: str
     charset: str
@@ -246,6 +259,24 @@ def _server_problems(source: Source) -> Iterator[tuple[str, str]]:
         yield "/source/host", "host and login stand on one line"
     if source.type == "pop3" and source.first_import_days:
         yield "/source/first_import_days", "POP3 tells no dates: choose everything or only new mail"
+    yield from _folder_problems(source)
+
+
+def _folder_problems(source: Source) -> Iterator[tuple[str, str]]:
+    for field in ("folders", "move_to", "mark_read"):
+        if source.type == "pop3" and getattr(source, field):
+            yield f"/source/{field}", "POP3 knows neither folders nor marks: use IMAP for it"
+    for number, name in enumerate(source.folders):
+        if not name.strip() or any(c < " " for c in name):
+            yield f"/source/folders/{number}", "a folder's name stands on one line and is not empty"
+    if any(c < " " for c in source.move_to):
+        yield "/source/move_to", "a folder's name stands on one line"
+    if source.move_to and source.delete_after:
+        yield "/source/move_to", "a mail is moved or deleted after receiving, not both"
+    if source.move_to and source.move_to in (source.folders or ["INBOX"]):
+        yield "/source/move_to", "mail cannot be moved to a folder that it is fetched from"
+    if source.delete_after_days and not source.delete_after:
+        yield "/source/delete_after_days", "days are only counted when mail is deleted afterwards"
 
 
 def _password_problems(
@@ -305,7 +336,9 @@ def warnings(source: SourceView) -> list[str]:
             found.append("The password and all mail cross the network unencrypted.")
         elif not source.verify:
             found.append("The server's certificate is not verified: anybody may pose as it.")
-        if source.delete_after:
+        if source.delete_after and source.delete_after_days:
+            found.append("Mail is deleted on the server some days after it was stored here.")
+        elif source.delete_after:
             found.append("Mail is deleted on the server once it is stored here.")
         if not source.interval_minutes:
             found.append("It is checked only by hand (“receive now”).")

@@ -21,6 +21,7 @@ _WRITE: Final = (
     " max_message_kb = $6, keep_days = $7, host = $8, port = $9, tls = $10, verify = $11,"
     " login = $12, apop = $13, interval_minutes = $14, delete_after = $15, ca = $16,"
     " charset = $18, service = $19, web_link = $20, owner = $21, first_import_days = $22,"
+    " delete_after_days = $23, mark_read = $24, move_to = $25, folders = $26,"
     " paused_for = CASE WHEN $4 THEN '' ELSE paused_for END,"
     " sealed_password = coalesce($17, sealed_password),"
     " auth = CASE WHEN $17 IS NULL OR $17 = '' THEN auth ELSE 'password' END,"
@@ -220,6 +221,10 @@ class Mailboxes:
             settings.web_link,
             settings.owner,
             source.first_import_days,
+            source.delete_after_days,
+            source.mark_read,
+            source.move_to,
+            source.folders,
         )
         await note(connection, f"mailbox {mailbox}")
         await self._set_addresses(connection, who, mailbox, source.addresses)

@@ -2,8 +2,8 @@
 
 Laws:
 1. What the cursor says was committed in one batch with the mails it says are stored; nothing else
-   decides what is fetched, and nothing but `to_delete` is ever deleted on the server.
-2. What is on `to_delete` is stored: it gets there in the batch that carries the mail.
+   decides what is fetched, and nothing but `to_settle` is deleted, moved or marked at once.
+2. What is on `to_settle` is stored: it gets there in the batch that carries the mail.
 3. Numbers mean something on one server only: another host or login is another era, in which every
    message is looked at anew, and what is known by its content is not stored again.
 4. `last` is what the schema `fetch` must be told before the next batch; so that lags by one batch.
@@ -52,8 +52,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """POP3: hashes of the UIDLs that may be known from an earlier era, by content."""
     known: tuple[str, ...] = ()
     """POP3: hashes of the UIDLs that have been dealt with and are still on the server."""
-    to_delete: tuple[str, ...] = ()
-    """Keys that are stored and still to be deleted on the server."""
+    to_settle: tuple[str, ...] = msgspec.field(default=(), name="to_delete")
+    """Keys that are stored and still to be deleted, moved or marked on the server."""
     faults: int = 0
     """Checks in a row that broke off while the next message was being handed out."""
     last: tuple[Entry, ...] = ()
@@ -102,13 +102,13 @@ def is_new(cursor: Cursor, key: str, protocol: Literal["imap", "pop3"]) -> bool:
 def listed(cursor: Cursor, keys: Sequence[str], protocol: Literal["imap", "pop3"]) -> Cursor:
     """Return the cursor without what is no longer on the server, given all that is there."""
     present = set(keys)
-    remaining = tuple(key for key in cursor.to_delete if key in present)
+    remaining = tuple(key for key in cursor.to_settle if key in present)
     known, before = cursor.known, cursor.moved
     if protocol == "pop3":
         hashes = {key_hash(key) for key in keys}
         known = tuple(one for one in known if one in hashes)
         before = tuple(one for one in before if one in hashes)
-    return msgspec.structs.replace(cursor, to_delete=remaining, known=known, moved=before)
+    return msgspec.structs.replace(cursor, to_settle=remaining, known=known, moved=before)
 
 
 def advanced(
@@ -116,10 +116,13 @@ def advanced(
     entries: Sequence[Entry],
     protocol: Literal["imap", "pop3"],
     *,
-    delete_after: bool,
+    settles: bool,
     writer: str,
 ) -> Cursor:
-    """Return the cursor that goes with a batch of these entries, in the order of the listing."""
+    """Return the cursor that goes with a batch of these entries, in the order of the listing.
+
+    `settles`: something is still to be done about each on the server.
+    """
     stored = tuple(entry.key for entry in entries if entry.state == "stored")
     keys = [entry.key for entry in entries]
     uid, known, before = cursor.uid, cursor.known, cursor.moved
@@ -136,10 +139,16 @@ def advanced(
         uid=uid,
         known=known,
         moved=before,
-        to_delete=(*cursor.to_delete, *stored) if delete_after else (),
+        to_settle=(*cursor.to_settle, *stored) if settles else (),
         faults=0 if entries else cursor.faults,
         last=tuple(entries),
     )
+
+
+def settled(cursor: Cursor, keys: Collection[str]) -> Cursor:
+    """Return the cursor when all has been done on the server about these."""
+    remaining = tuple(key for key in cursor.to_settle if key not in keys)
+    return msgspec.structs.replace(cursor, to_settle=remaining)
 
 
 def passed_over(

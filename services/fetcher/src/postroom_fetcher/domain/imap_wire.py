@@ -254,15 +254,6 @@ def fetched(response: Response) -> dict[bytes, Token] | None:
     return pairs
 
 
-def folder_name(response: Response) -> str | None:
-    """Return the name in a LIST response as the server writes it, or None for another response."""
-    if response.line[:7].upper() != b"* LIST ":
-        return None
-    words = tokens(response, len(b"* LIST "))
-    name = words[2] if len(words) == 3 else None  # noqa: PLR2004 - flags, separator, name
-    return name.decode("utf-8", "replace")[:200] if isinstance(name, bytes) else None
-
-
 def internal_date(value: Token) -> datetime | None:
     """Return an INTERNALDATE (RFC 3501 §9, date-time), or None for what is none."""
     if not isinstance(value, bytes):

@@ -10,15 +10,20 @@ from typing import Literal
 from postroom_contract.documents import AddressDocument, MailboxDocument
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope
+from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.sender import is_history, sender_of
 
-FOLDER = "INBOX"
 
-
-def mail_id(protocol: Literal["imap", "pop3"], mailbox: str, uidvalidity: str, key: str) -> str:
+def mail_id(
+    protocol: Literal["imap", "pop3"],
+    mailbox: str,
+    uidvalidity: str,
+    key: str,
+    folder: str = INBOX,
+) -> str:
     """Return the id that this message always gets."""
     if protocol == "imap":
-        return derived_id("msg", mailbox, FOLDER, uidvalidity, key)
+        return derived_id("msg", mailbox, folder, uidvalidity, key)
     later_era = (uidvalidity,) if uidvalidity else ()
     return derived_id("msg", mailbox, "pop3", key, *later_era)
 

@@ -1,14 +1,15 @@
-"""One check of one mailbox: list, fetch, keep, delete.
+"""One check of one mailbox, folder by folder: list, fetch, keep, and settle what is kept.
 
 Laws:
 1. Messages are dealt with in the server's order; the cursor never passes one that is neither
    stored, nor left there with a reason, nor gone from the server.
-2. Deleted on the server is only what the committed cursor says is stored.
+2. Deleted, moved or marked on the server is only what the committed cursor, or the ledger that
+   follows it, says is stored.
 3. The mailbox is entered last, when all is there to keep what comes.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -21,12 +22,15 @@ from postroom_contract.ids import short_hash
 from postroom_contract.probing import CheckProgress
 from postroom_fetcher.domain import cursor as cursors
 from postroom_fetcher.domain import intake, plan
+from postroom_fetcher.domain.after import After
 from postroom_fetcher.domain.cursor import Cursor, Entry
+from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.plan import Listed, Step
 from postroom_fetcher.handlers.entering import Entering, discreet
 from postroom_fetcher.handlers.keeping import Keeping, Kept, Sent
 from postroom_fetcher.handlers.room import Room
 from postroom_fetcher.ports import (
+    FolderError,
     ForbiddenError,
     Intake,
     Live,
@@ -85,24 +89,62 @@ class Checking:
             raise ForbiddenError("the mailbox has no server to fetch from")
         protocol: Protocol = mailbox.source
         self.tell(mailbox, tally)
-        keeping = Keeping(
-            self._intake,
-            self._seen,
-            self._clock,
-            mailbox,
-            protocol,
-            delete_after=source.delete_after,
-        )
-        await keeping.begin()
+        inbox = self._keeping(mailbox, protocol, source, INBOX)
+        await inbox.begin()
+        after = After.of(source)
         session, password = await self._entering.enter(
-            self._servers, protocol, mailbox, source, writable=source.delete_after
+            self._servers, protocol, mailbox, source, writable=after.writes
         )
         with discreet(password):
             try:
-                one = _One(self, mailbox, source, address, protocol, keeping, session, tally)
-                await one.run()
+                names = await session.chosen(source.folders or (INBOX,))
+                if after.move_to and (await session.chosen([after.move_to]))[0] in names:
+                    raise ForbiddenError(
+                        f"mails would be moved to {after.move_to}, which is fetched from itself"
+                    )
+                keepings = {name: self._keeping(mailbox, protocol, source, name) for name in names}
+                keepings[INBOX] = inbox
+                checks = [
+                    _One(
+                        self,
+                        mailbox,
+                        source,
+                        address,
+                        protocol,
+                        keepings[name],
+                        session,
+                        tally,
+                        name,
+                    )
+                    for name in names
+                ]
+                await self._folders(checks, session)
             finally:
                 session.close()
+
+    async def _folders(self, checks: Sequence["_One"], session: Session) -> None:
+        """Check one folder after the other; one that cannot be opened does not stop the next."""
+        missing: FolderError | None = None
+        for one in checks:
+            if one.folder != INBOX:
+                await one.keeping.begin()
+            try:
+                await one.run()
+            except FolderError as error:
+                missing = error
+        await session.finish()
+        for one in checks:
+            await one.finished()
+        if missing is not None:
+            raise missing
+
+    def _keeping(
+        self, mailbox: MailboxDocument, protocol: Protocol, source: FetchSource, folder: str
+    ) -> Keeping:
+        settles = After.of(source).at_once
+        return Keeping(
+            self._intake, self._seen, self._clock, mailbox, protocol, folder, settles=settles
+        )
 
     def tell(self, mailbox: MailboxDocument, tally: Tally) -> None:
         """Tell who looks on how far it is."""
@@ -113,9 +155,7 @@ class Checking:
 
     def kept(self, one: "_One", listed: Listed, raw: bytes) -> Kept:
         """Return a mail as it is stored."""
-        id_ = intake.mail_id(
-            one.protocol, one.mailbox.id, one.keeping.cursor.uidvalidity, listed.key
-        )
+        id_ = one.mail_id(listed.key)
         envelope = intake.envelope(
             raw,
             one.mailbox,
@@ -146,7 +186,7 @@ class Checking:
         hashes = [k.entry.sha256 for k in kept if k.entry.key in candidates]
         if not hashes:
             return list(kept)
-        spare = dict(await self._seen.spare(one.mailbox.id, cursor.uidvalidity, hashes))
+        spare = dict(await one.keeping.spare(hashes))
         result: list[Kept] = []
         for k in kept:
             known = k.mail is not None and k.entry.key in candidates
@@ -183,6 +223,7 @@ class _One:
         keeping: Keeping,
         session: Session,
         tally: Tally,
+        folder: str,
     ) -> None:
         self.checking = checking
         self.mailbox = mailbox
@@ -192,33 +233,82 @@ class _One:
         self.keeping = keeping
         self.session = session
         self.tally = tally
+        self.folder = folder
+        self._after = After.of(source)
+        self._deleted: list[str] = []
         self._log = structlog.get_logger().bind(mailbox=mailbox.id)
         self._limit = plan.size_limit(mailbox, source)
 
+    def mail_id(self, key: str) -> str:
+        """Return the id that this message always gets."""
+        validity = self.keeping.cursor.uidvalidity
+        return intake.mail_id(self.protocol, self.mailbox.id, validity, key, self.folder)
+
     async def run(self) -> None:
-        """Do all of it."""
-        new = await self._list()
-        self.tally.tells = self.session.tells
-        await self._delete(self.keeping.cursor.to_delete)
-        faults = self.keeping.cursor.faults
-        planned = plan.plan(
-            new, limit=self._limit, max_messages=self.source.max_messages, faults=faults
-        )
-        self.tally.found = planned.found
+        """Do all of it in this folder."""
+        present = await self._list()
+        self.tally.tells = self.tally.tells or self.session.tells
+        cursor = self.keeping.cursor
+        new = [one for one in present if cursors.is_new(cursor, one.key, self.protocol)]
+        await self._settle(cursor.to_settle)
+        faults = cursor.faults
+        left = max(self.source.max_messages - self.tally.stored, 0)
+        if self.source.max_messages and not left:
+            return
+        planned = plan.plan(new, limit=self._limit, max_messages=left, faults=faults)
+        self.tally.found += planned.found
         self.checking.tell(self.mailbox, self.tally)
-        removed = list(self.keeping.cursor.to_delete)
-        removed += await self._portions(plan.portions(planned.steps, careful=faults > 0))
-        await self.session.finish()
-        if self.source.delete_after and removed:
-            await self.keeping.deleted(removed)
+        await self._portions(plan.portions(planned.steps, careful=faults > 0))
+        await self._delete_old({one.key for one in present})
+        if self._after.mark_read:
+            # Whoever marks a mail as unread later means it.
+            await self.keeping.flush()
 
-    async def _portions(self, portions: Iterator[list[Step]]) -> list[str]:
-        """Have a portion at hand while the one before it is stored; return the keys stored.
+    async def finished(self) -> None:
+        """Tell the ledger what is deleted now that the server has said goodbye."""
+        if self._deleted:
+            await self.keeping.deleted(self._deleted)
 
-        The session does one thing at a time: what was stored is deleted between two portions.
+    async def _settle(self, keys: Sequence[str]) -> None:
+        """Do on the server what is to be done about mails that are stored."""
+        if not keys:
+            return
+        if self._after.mark_read:
+            await self.session.mark_read(keys)
+        if self._after.move_to:
+            (folder,) = await self.session.chosen([self._after.move_to])
+            if folder != self.folder:
+                await self.session.move(keys, folder)
+        elif self._after.delete_at_once:
+            await self._delete(keys)
+        if self.protocol == "imap":
+            self.keeping.settled(set(keys))
+
+    async def _delete(self, keys: Sequence[str]) -> None:
+        await self.session.delete(keys)
+        if self.protocol == "imap":
+            await self.keeping.deleted(keys)
+        else:  # it is not sure before the end
+            self._deleted += keys
+
+    async def _delete_old(self, present: Collection[str]) -> None:
+        """Delete what has been stored for long enough, and is still there."""
+        if not self._after.delete_days:
+            return
+        due = [
+            key
+            for key in await self.keeping.stored_before(self._after.delete_days)
+            if key in present
+        ]
+        if due:
+            await self._delete(due)
+
+    async def _portions(self, portions: Iterator[list[Step]]) -> None:
+        """Have a portion at hand while the one before it is stored.
+
+        The session does one thing at a time: what was stored is settled between two portions.
         """
         stored: list[str] = []
-        deletable: list[str] = []
         stuck = False
         ahead = self._ahead(portions)
         try:
@@ -229,19 +319,17 @@ class _One:
                     await self.keeping.fault()
                     raise
                 async with portion.held:
-                    await self._delete(deletable)
+                    await self._settle(stored)
                     stuck = portion.stuck
                     ahead = None if stuck else self._ahead(portions)
-                    deletable = await self._store(portion)
-                stored += deletable
+                    stored = await self._store(portion)
         finally:
             if ahead is not None:
                 await _given_up(ahead)
-        await self._delete(deletable)
+        await self._settle(stored)
         if stuck:
             await self.keeping.fault()
             raise ServerError("the server lists a message but does not hand it out")
-        return stored
 
     def _ahead(self, portions: Iterator[list[Step]]) -> "asyncio.Task[_Portion] | None":
         """Begin to get the next portion, if there is one."""
@@ -249,11 +337,10 @@ class _One:
         return asyncio.create_task(self._get(steps)) if steps else None
 
     async def _list(self) -> list[Listed]:
-        validity = await self.session.folder()
+        validity = await self.session.folder(self.folder)
         before = self.keeping.cursor
         cursor = cursors.begun(before, _origin(self.protocol, self.source), validity)
-        waiting = [int(key) - 1 for key in cursor.to_delete] if self.protocol == "imap" else []
-        present = await self.session.listing(min([cursor.uid, *waiting]))
+        present = await self.session.listing(self._from(cursor))
         keys = [one.key for one in present]
         if cursor is not before and before.serial:
             self._log.info("messages are numbered anew; known contents are not stored again")
@@ -261,7 +348,13 @@ class _One:
         self.keeping.cursor = cursor = cursors.listed(cursor, keys, self.protocol)
         if before.serial == 0 and self.source.first_import_days is not None:
             cursor = await self._begin_late(keys, self.source.first_import_days)
-        return [one for one in present if cursors.is_new(cursor, one.key, self.protocol)]
+        return present
+
+    def _from(self, cursor: Cursor) -> int:
+        """Return behind which UID to list: all that may have to be fetched or settled."""
+        if self.protocol == "pop3" or self._after.delete_days:
+            return 0
+        return min([cursor.uid, *(int(key) - 1 for key in cursor.to_settle)])
 
     async def _begin_late(self, keys: Sequence[str], days: int) -> Cursor:
         """Pass over what the first import shall leave out, in one commit of its own."""
@@ -310,14 +403,8 @@ class _One:
         after = min(map(int, keys)) - 1 if self.protocol == "imap" else 0
         return keys & {one.key for one in await self.session.listing(after)}
 
-    async def _delete(self, keys: Sequence[str]) -> None:
-        if self.source.delete_after and keys:
-            await self.session.delete(keys)
-
     def _skipped(self, listed: Listed, reason: str) -> Entry:
-        id_ = intake.mail_id(
-            self.protocol, self.mailbox.id, self.keeping.cursor.uidvalidity, listed.key
-        )
+        id_ = self.mail_id(listed.key)
         return Entry(
             key=listed.key, mail=id_, sha256="", size=listed.size, state="skipped", reason=reason
         )

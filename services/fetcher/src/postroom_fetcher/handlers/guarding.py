@@ -15,6 +15,7 @@ from postroom_runtime.errors import DroppedError, PostroomError, UnavailableErro
 
 FROZEN_SECONDS = 14.0
 """The broker gives a job to somebody else after 20."""
+INSIST_SECONDS = 0.2
 Ended = asyncio.Future[None]
 
 
@@ -66,9 +67,8 @@ class Guard:
                 ended.result()
             await task
         finally:
-            task.cancel()
             ended.cancel()
-            await asyncio.gather(task, ended, return_exceptions=True)
+            await _cancelled(task)
             self._running[mailbox.id].remove(mine)
             if not self._running[mailbox.id]:
                 del self._running[mailbox.id]
@@ -77,6 +77,15 @@ class Guard:
         for running in self._running.values():
             for _, ended in running:
                 _end(ended, error)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel until it has ended: before Python 3.12, `wait_for` may lose a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=INSIST_SECONDS)
+    if not task.cancelled():
+        task.exception()
 
 
 def _end(ended: Ended, error: PostroomError) -> None:

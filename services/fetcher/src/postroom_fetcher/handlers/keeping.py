@@ -10,13 +10,14 @@ Laws:
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import msgspec
 
 from postroom_contract.documents import MailboxDocument
 from postroom_fetcher.domain import cursor as cursors
 from postroom_fetcher.domain.cursor import Cursor, Entry
+from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.ports import Intake, OvertakenError, Place, Protocol, Seen
 from postroom_runtime.batches import FRESH_SECONDS
 from postroom_runtime.clock import Clock
@@ -47,7 +48,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Keeping:
-    """One mailbox's cursor during one check."""
+    """The cursor of one folder of a mailbox, during one check."""
 
     def __init__(
         self,
@@ -56,26 +57,29 @@ class Keeping:
         clock: Clock,
         mailbox: MailboxDocument,
         protocol: Protocol,
+        folder: str = INBOX,
         *,
-        delete_after: bool,
+        settles: bool,
     ) -> None:
         self._intake = intake
         self._seen = seen
         self._clock = clock
         self._mailbox = mailbox
         self._protocol: Protocol = protocol
-        self._delete_after = delete_after
+        self._folder = folder
+        self._settles = settles
         self.cursor = Cursor()
         self._sequence = 0
+        self._unsaid = False
 
     async def begin(self) -> None:
         """Read the cursor; where the broker has lost it, the ledger's copy goes on."""
-        place = await self._intake.place(self._mailbox)
+        place = await self._intake.place(self._mailbox, self._folder)
         self.cursor, self._sequence = place.cursor, place.sequence
         if place.sequence:
-            await self._seen.follow(self._mailbox, place.cursor)
+            await self._seen.follow(self._mailbox, self._folder, place.cursor)
         else:
-            self.cursor = await self._seen.recover(self._mailbox.id) or Cursor()
+            self.cursor = await self._seen.recover(self._mailbox.id, self._folder) or Cursor()
 
     @contextlib.asynccontextmanager
     async def ahead(self, kept: Sequence[Kept]) -> AsyncIterator[Sent]:
@@ -104,20 +108,43 @@ class Keeping:
             [], cursors.behind(self.cursor, keys, self._protocol, writer=self._writer())
         )
 
+    def settled(self, keys: Collection[str]) -> None:
+        """Remember that all is done about these; the next batch says so, or `flush`."""
+        self.cursor = cursors.settled(self.cursor, keys)
+        self._unsaid = True
+
+    async def flush(self) -> None:
+        """Say now what was settled, so that it is not done again."""
+        if self._unsaid:
+            new = msgspec.structs.replace(
+                self.cursor, serial=self.cursor.serial + 1, writer=self._writer(), last=()
+            )
+            await self._commit([], new)
+
     async def fault(self) -> None:
         """Remember that the next message could not be had."""
         await self._commit([], cursors.faulted(self.cursor, self._writer()))
 
     async def deleted(self, keys: Sequence[str]) -> None:
         """Tell the ledger that these are deleted on the server."""
-        await self._seen.deleted(self._mailbox.id, self.cursor.uidvalidity, keys)
+        await self._seen.deleted(self._mailbox.id, self._folder, self.cursor.uidvalidity, keys)
+
+    async def stored_before(self, days: int) -> list[str]:
+        """Return keys of what the ledger knows as stored for more than so many days."""
+        validity = self.cursor.uidvalidity
+        return await self._seen.stored_before(self._mailbox.id, self._folder, validity, days)
+
+    async def spare(self, hashes: Sequence[str]) -> Mapping[str, int]:
+        """Return how many more mails of each content other UIDVALIDITYs had than this one has."""
+        validity = self.cursor.uidvalidity
+        return await self._seen.spare(self._mailbox.id, self._folder, validity, hashes)
 
     def _advanced(self, kept: Sequence[Kept]) -> Cursor:
         return cursors.advanced(
             self.cursor,
             [one.entry for one in kept],
             self._protocol,
-            delete_after=self._delete_after,
+            settles=self._settles,
             writer=self._writer(),
         )
 
@@ -131,7 +158,8 @@ class Keeping:
             place = await self._attempt(mails, new, sent.take() if sent else None)
             if place is not None:
                 self.cursor, self._sequence = place.cursor, place.sequence
-                await self._seen.follow(self._mailbox, self.cursor)
+                self._unsaid = False
+                await self._seen.follow(self._mailbox, self._folder, self.cursor)
                 return
             # A pause of the machine's, not of the schedule's: unscaled.
             await asyncio.sleep(PAUSE * min(number + 1, 6))
@@ -143,7 +171,9 @@ class Keeping:
         """Return the new place, or None when it is not known; then it may be tried again."""
         overtaken = False
         try:
-            sequence = await self._intake.commit(self._mailbox, mails, new, self._sequence, begun)
+            sequence = await self._intake.commit(
+                self._mailbox, self._folder, mails, new, self._sequence, begun
+            )
             return Place(new, sequence)
         except FullError:
             raise
@@ -152,7 +182,7 @@ class Keeping:
         except UnavailableError:
             pass
         try:
-            place = await self._intake.place(self._mailbox)
+            place = await self._intake.place(self._mailbox, self._folder)
         except UnavailableError:
             if overtaken:
                 raise

@@ -4,7 +4,8 @@ Laws:
 1. What the server tells is a hint: it brings the next check forward, and nothing else. Checks by
    interval go on as if nobody waited.
 2. Whoever holds the mailbox's job waits; there is one at a time, and another when it dies.
-3. A connection that ends brings no other at once: the next good check does.
+3. One connection, one folder: of several, the first.
+4. A connection that ends brings no other at once: the next good check does.
 """
 
 import time
@@ -12,6 +13,7 @@ import time
 import structlog
 
 from postroom_contract.documents import FetchSource, MailboxDocument
+from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.handlers.entering import Entering, discreet
 from postroom_fetcher.handlers.guarding import ChangedError, Guard
 from postroom_fetcher.ports import Intake, Mailboxes, ServerError, Servers, Session, Work
@@ -75,16 +77,19 @@ class Waiting:
         )
         with discreet(secret):
             try:
-                await self._listen(mailbox, session)
+                await self._listen(mailbox, source, session)
             finally:
                 session.close()
 
-    async def _listen(self, mailbox: MailboxDocument, session: Session) -> None:
-        await session.folder()
+    async def _listen(
+        self, mailbox: MailboxDocument, source: FetchSource, session: Session
+    ) -> None:
+        (folder,) = await session.chosen((source.folders or (INBOX,))[:1])
+        await session.folder(folder)
         if not session.tells:
             return
         # What came between the last check and now.
-        place = await self._intake.place(mailbox)
+        place = await self._intake.place(mailbox, folder)
         news = session.next_key is None or session.next_key > place.cursor.uid + 1
         while True:
             if news:
