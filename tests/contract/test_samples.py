@@ -12,6 +12,7 @@ from postroom_contract import (
     documents,
     events,
     forum,
+    ledger,
     membership,
     probing,
     ruling,
@@ -29,7 +30,13 @@ def kinds() -> dict[str, type]:
         f"command.{kind.__struct_config__.tag}": commands.Command
         for kind in get_args(commands.Command)
     }
-    for request in (*forum.REQUESTS, *membership.REQUESTS, *ruling.REQUESTS, *probing.REQUESTS):
+    for request in (
+        *forum.REQUESTS,
+        *membership.REQUESTS,
+        *ruling.REQUESTS,
+        *probing.REQUESTS,
+        *ledger.REQUESTS,
+    ):
         found[f"rpc.{request.service}.{request.verb}.request"] = request
         found[f"rpc.{request.service}.{request.verb}.answer"] = request.answer
     found |= {

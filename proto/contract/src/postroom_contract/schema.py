@@ -9,7 +9,17 @@ from typing import get_args
 
 import msgspec
 
-from postroom_contract import beats, commands, documents, events, forum, membership, probing, ruling
+from postroom_contract import (
+    beats,
+    commands,
+    documents,
+    events,
+    forum,
+    ledger,
+    membership,
+    probing,
+    ruling,
+)
 from postroom_contract.mail import Envelope
 from postroom_contract.work import PollJob
 
@@ -23,7 +33,13 @@ def schemas() -> dict[str, bytes]:
         kinds[f"event.{event.__struct_config__.tag}"] = event
     for command in get_args(commands.Command):
         kinds[f"command.{command.__struct_config__.tag}"] = command
-    for request in (*forum.REQUESTS, *membership.REQUESTS, *ruling.REQUESTS, *probing.REQUESTS):
+    for request in (
+        *forum.REQUESTS,
+        *membership.REQUESTS,
+        *ruling.REQUESTS,
+        *probing.REQUESTS,
+        *ledger.REQUESTS,
+    ):
         kinds[f"rpc.{request.service}.{request.verb}.request"] = request
         kinds[f"rpc.{request.service}.{request.verb}.answer"] = request.answer
     for document in (

@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 
 from postroom_api import config
+from postroom_api.completeness import Completeness
 from postroom_api.dnspython_resolver import DnspythonResolver
 from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import Desks, Shared, build
@@ -22,6 +23,7 @@ from postroom_api.http.door import Door
 from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
+from postroom_api.http.ledgers import Ledgers
 from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
@@ -49,6 +51,7 @@ from postroom_api.postgres.factors import Factors
 from postroom_api.postgres.forums import ForumRows
 from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.idempotency import Idempotency
+from postroom_api.postgres.ledger import AllLedgerRows, LedgerRows
 from postroom_api.postgres.links import Links
 from postroom_api.postgres.log import Log
 from postroom_api.postgres.mail_services import MailServices
@@ -142,6 +145,7 @@ async def start(process: Process) -> None:
             services, office, catalogue, mailboxes, seal, OwnSeal(settings.session_key, GRANTING),
             relay, process.clock, settings.base_url,
         ),
+        Ledgers(services, office, LedgerRows(access), process.clock),
     )  # fmt: skip
     shared = Shared(
         people,
@@ -179,6 +183,7 @@ async def start(process: Process) -> None:
         (removal.run(), "removal of accounts"),
         (notifier.run(), "notices"),
         (Retention(worker, bus, process.clock).run(), "retention"),
+        (Completeness(services, AllLedgerRows(worker_database), process.clock).run(), "ledger"),
     ):
         process.spawn(work, name)
 

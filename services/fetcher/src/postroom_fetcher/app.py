@@ -4,6 +4,7 @@ import asyncio
 
 from postroom_contract import subjects
 from postroom_contract.codec import decode
+from postroom_contract.ledger import Ledger, ListStored, ReadLedger, StoredMails
 from postroom_contract.probing import ExchangeCode, Granted, Probe, ProbeMailbox
 from postroom_contract.streams import FETCHER_IDLE, FETCHER_POLL, INTAKE
 from postroom_fetcher import config
@@ -22,6 +23,7 @@ from postroom_fetcher.nats import NatsIntake, NatsLive, NatsWork
 from postroom_fetcher.ports import ServerError
 from postroom_fetcher.postgres import PostgresSeen
 from postroom_fetcher.postgres_grants import PostgresGrants
+from postroom_fetcher.postgres_ledger import PostgresLedger
 from postroom_fetcher.servers import MailServers
 from postroom_runtime.answering import answered
 from postroom_runtime.beacon import shine
@@ -89,7 +91,7 @@ async def start(process: Process) -> None:
 
     configuration.on_change(changed)
 
-    await _answer(bus, probing, entering, servers)
+    await _answer(bus, probing, entering, servers, PostgresLedger(database))
     process.spawn(configuration.run(), "configuration")
     process.spawn(forgetting.run(), "forgetting")
     process.spawn(reconciling.run(), "schedules")
@@ -99,7 +101,13 @@ async def start(process: Process) -> None:
         process.spawn(waits.run(), "waits")
 
 
-async def _answer(bus: Bus, probing: Probing, entering: Entering, servers: MailServers) -> None:
+async def _answer(
+    bus: Bus,
+    probing: Probing,
+    entering: Entering,
+    servers: MailServers,
+    books: PostgresLedger,
+) -> None:
     """Answer what the api asks."""
 
     async def probe(data: bytes) -> Probe:
@@ -111,6 +119,14 @@ async def _answer(bus: Bus, probing: Probing, entering: Entering, servers: MailS
         except ServerError as error:
             raise RefusedError(str(error)) from error
 
+    async def ledger(data: bytes) -> Ledger:
+        return await books.read(decode(data, ReadLedger))
+
+    async def stored(data: bytes) -> StoredMails:
+        return await books.stored(decode(data, ListStored))
+
+    await bus.serve(subjects.rpc("fetcher", ReadLedger.verb), answered(ledger))
+    await bus.serve(subjects.rpc("fetcher", ListStored.verb), answered(stored))
     await bus.serve(subjects.rpc("fetcher", ProbeMailbox.verb), answered(probe))
     await bus.serve(subjects.rpc("fetcher", ExchangeCode.verb), answered(exchange))
 

@@ -91,8 +91,13 @@ def to_form(mailbox: Mailbox) -> MailboxForm:
     )
 
 
-def settings_of(form: MailboxForm, source_type: str, kind: str = "system") -> MailboxSettings:
-    """Return the settings; FormError names the field that is no number or too long."""
+def settings_of(
+    form: MailboxForm, source_type: str, kind: str = "system", before: Mailbox | None = None
+) -> MailboxSettings:
+    """Return the settings; FormError names the field that is no number or too long.
+
+    What the form does not show stays as it was `before`.
+    """
     source: dict[str, Any] = {
         "type": source_type,
         "addresses": form.addresses.split(),
@@ -111,6 +116,7 @@ def settings_of(form: MailboxForm, source_type: str, kind: str = "system") -> Ma
         "folders": [line.strip() for line in form.folders.splitlines() if line.strip()],
         "first_import_days": form.first_import_days or None,
         "charset": form.charset,
+        "ca": before.source.ca if before else "",
     }
     plain = {
         "name": form.name,

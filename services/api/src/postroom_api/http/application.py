@@ -21,6 +21,7 @@ from postroom_api.http import (
     forum_pages,
     granting_pages,
     grid_pages,
+    ledger_pages,
     mailbox_pages,
     pages,
     people_pages,
@@ -41,6 +42,7 @@ from postroom_api.http.door import Door
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
 from postroom_api.http.idempotency import IdempotentPosts
+from postroom_api.http.ledgers import Ledgers
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets, Pace
@@ -65,7 +67,7 @@ PUBLIC = ["^/static/", "^/schema", "^/docs"]
 PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
-    setup_pages, forum_pages, granting_pages,
+    setup_pages, forum_pages, granting_pages, ledger_pages,
 )  # fmt: skip
 
 
@@ -87,6 +89,7 @@ class Desks:
     submission: Submission
     forums: ForumDesk
     granting: Granting
+    ledgers: Ledgers
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ async def _saved(
     form = mailbox_forms.read(fields)
     source = box.source.type if box else fields.get("type", "smtp")
     try:
-        saved = await save(mailbox_forms.settings_of(form, source, kind))
+        saved = await save(mailbox_forms.settings_of(form, source, kind, box))
     except (FormError, TakenError, ProblemError) as error:
         if isinstance(error, ProblemError) and error.status not in {UNPROCESSABLE, CONFLICT}:
             raise

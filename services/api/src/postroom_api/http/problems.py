@@ -141,6 +141,8 @@ def _sentence(error: Exception) -> str:
         text = "the database (Postgres) does not answer"
     elif "rpc.forum-bridge" in text:
         text = "the forum service does not answer"
+    elif "rpc.fetcher" in text:
+        text = "the service that fetches mail does not answer"
     elif "rpc.rules" in text:
         text = "the service that runs rules does not answer"
     return text[:1].upper() + text[1:] + "."

@@ -28,7 +28,7 @@ async def _begin(
     kind = box.kind if box else fields.get("kind", "system")
     form.name = form.name or "-"  # not needed for a test
     try:
-        settings = mailbox_forms.settings_of(form, source, kind)
+        settings = mailbox_forms.settings_of(form, source, kind, box)
         begun = await trials.test(who, settings, mailbox)
     except (FormError, ProblemError) as error:
         if isinstance(error, ProblemError) and error.status != UNPROCESSABLE:

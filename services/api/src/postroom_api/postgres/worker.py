@@ -216,8 +216,8 @@ class Worker:
                 return False
             await connection.executemany(
                 "INSERT INTO config.set_aside (id, account, service, subject, reason, deliveries,"
-                " sequence, stored_at, original_stream, original_sequence)"
-                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+                " sequence, stored_at, original_stream, original_sequence, message_id)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
                 " ON CONFLICT (id) DO NOTHING",
                 [
                     (
@@ -231,6 +231,7 @@ class Worker:
                         found.stored_at,
                         entry.original.stream,
                         entry.original.sequence,
+                        entry.message_id,
                     )
                     for found, entry in entries
                 ],

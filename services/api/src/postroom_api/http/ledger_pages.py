@@ -1,0 +1,23 @@
+"""The page of a mailbox's ledger."""
+
+from litestar import Response, Router, get
+from litestar.di import NamedDependency
+
+from postroom_api.http.ledgers import Ledgers
+from postroom_api.http.pages import Cursor, Of, Req, Who, page
+
+Books = NamedDependency[Ledgers]
+
+
+@get("/mailboxes/{mailbox:str}/ledger", include_in_schema=False)
+async def ledger_page(
+    request: Req, who: Who, office: Of, ledgers: Books, mailbox: str, cursor: Cursor = None
+) -> Response[str]:
+    box = await office.mailbox(who, mailbox)
+    ledger = await ledgers.of(who, mailbox, cursor=cursor)
+    return page(request, "ledger.html", box=box, ledger=ledger)
+
+
+def router() -> Router:
+    """Return the routes."""
+    return Router("", route_handlers=[ledger_page])
