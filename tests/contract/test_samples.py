@@ -12,6 +12,7 @@ from postroom_contract import (
     documents,
     events,
     forum,
+    importing,
     ledger,
     membership,
     probing,
@@ -36,6 +37,7 @@ def kinds() -> dict[str, type]:
         *ruling.REQUESTS,
         *probing.REQUESTS,
         *ledger.REQUESTS,
+        *importing.REQUESTS,
     ):
         found[f"rpc.{request.service}.{request.verb}.request"] = request
         found[f"rpc.{request.service}.{request.verb}.answer"] = request.answer

@@ -59,6 +59,7 @@ BODIES: dict[str, list[Body]] = {
     "removeAccount": [lambda _: {"name": "canary-account-beta"}],
     "createForum": [lambda _: {"name": "x", "address": "canary-forum-bea@beta.example"}],
     "changeForum": [lambda _: {"name": "x"}],
+    "importMails": [lambda _: {"messages": [{"raw": "eA=="}]}],
     "addMember": [lambda _: {"email": "x@example.net"}],
     "changeMember": [lambda _: {"delivery": "none"}],
     "joinForum": [lambda _: {"delivery": "none"}],

@@ -12,7 +12,7 @@ from rich.console import Console as Terminal
 from rich.table import Table
 from rich.text import Text
 
-from postroom import commands, mailboxes, people
+from postroom import commands, importing, mailboxes, people
 from postroom.config import Settings, home_path
 from postroom.console import Console
 from postroom.errors import OperatorError
@@ -79,6 +79,7 @@ def version() -> None:
 app.command(commands.send)
 app.command(commands.demo)
 app.command(commands.doctor)
+app.command(importing.import_mails, name="import")
 app.command(mailboxes.mailbox)
 app.command(mailboxes.config)
 app.command(commands.rules)

@@ -15,6 +15,7 @@ from postroom_contract import (
     documents,
     events,
     forum,
+    importing,
     ledger,
     membership,
     probing,
@@ -39,6 +40,7 @@ def schemas() -> dict[str, bytes]:
         *ruling.REQUESTS,
         *probing.REQUESTS,
         *ledger.REQUESTS,
+        *importing.REQUESTS,
     ):
         kinds[f"rpc.{request.service}.{request.verb}.request"] = request
         kinds[f"rpc.{request.service}.{request.verb}.answer"] = request.answer

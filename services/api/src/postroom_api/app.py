@@ -23,6 +23,7 @@ from postroom_api.http.door import Door
 from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
+from postroom_api.http.importing import Importing
 from postroom_api.http.ledgers import Ledgers
 from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.office import Office
@@ -146,6 +147,7 @@ async def start(process: Process) -> None:
             relay, process.clock, settings.base_url,
         ),
         Ledgers(services, office, LedgerRows(access), process.clock),
+        Importing(services, office, Acts(access)),
     )  # fmt: skip
     shared = Shared(
         people,

@@ -1,11 +1,16 @@
 """Where the fetcher is put together; the only place that names concrete classes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
 
 from postroom_contract import subjects
 from postroom_contract.codec import decode
-from postroom_contract.ledger import Ledger, ListStored, ReadLedger, StoredMails
-from postroom_contract.probing import ExchangeCode, Granted, Probe, ProbeMailbox
+from postroom_contract.forum import Request
+from postroom_contract.importing import TakeMails
+from postroom_contract.ledger import ListStored, ReadLedger
+from postroom_contract.probing import ExchangeCode, ProbeMailbox
 from postroom_contract.streams import FETCHER_IDLE, FETCHER_POLL, INTAKE
 from postroom_fetcher import config
 from postroom_fetcher.config import FetcherConfig
@@ -15,6 +20,7 @@ from postroom_fetcher.handlers.checking import Checking
 from postroom_fetcher.handlers.entering import Entering
 from postroom_fetcher.handlers.forgetting import Forgetting
 from postroom_fetcher.handlers.guarding import Guard
+from postroom_fetcher.handlers.importing import Importing
 from postroom_fetcher.handlers.probing import Probing
 from postroom_fetcher.handlers.reconciling import Reconciling
 from postroom_fetcher.handlers.waiting import Waiting
@@ -23,6 +29,7 @@ from postroom_fetcher.nats import NatsIntake, NatsLive, NatsWork
 from postroom_fetcher.ports import ServerError
 from postroom_fetcher.postgres import PostgresSeen
 from postroom_fetcher.postgres_grants import PostgresGrants
+from postroom_fetcher.postgres_imports import PostgresImports
 from postroom_fetcher.postgres_ledger import PostgresLedger
 from postroom_fetcher.servers import MailServers
 from postroom_runtime.answering import answered
@@ -63,11 +70,14 @@ async def start(process: Process) -> None:
     reconciling = Reconciling(mailboxes, work, process.clock)
     consumer = Consumer(bus, FETCHER_POLL, chain.on_job, concurrency=settings.connections)
     waits = Consumer(bus, FETCHER_IDLE, waiting.on_job, concurrency=settings.waits)
-    process.health.add("broker", lambda: bus.trouble)
-    process.health.add("database", lambda: database.trouble)
-    process.health.add("configuration", lambda: configuration.trouble)
-    process.health.add("jobs", lambda: consumer.trouble)
-    process.health.add("schedules", lambda: reconciling.trouble)
+    for name, part in (
+        ("broker", bus),
+        ("database", database),
+        ("configuration", configuration),
+        ("jobs", consumer),
+        ("schedules", reconciling),
+    ):
+        process.health.add(name, partial(getattr, part, "trouble"))
 
     async def stop() -> None:
         guard.stop()
@@ -91,7 +101,18 @@ async def start(process: Process) -> None:
 
     configuration.on_change(changed)
 
-    await _answer(bus, probing, entering, servers, PostgresLedger(database))
+    books = PostgresLedger(database)
+    importing = Importing(mailboxes, NatsIntake(bus), PostgresImports(database), process.clock)
+    await _answer(
+        bus,
+        {
+            ProbeMailbox: probing.probe,
+            ExchangeCode: partial(entering.exchange, servers=servers),
+            ReadLedger: books.read,
+            ListStored: books.stored,
+            TakeMails: importing.take,
+        },
+    )
     process.spawn(configuration.run(), "configuration")
     process.spawn(forgetting.run(), "forgetting")
     process.spawn(reconciling.run(), "schedules")
@@ -102,33 +123,22 @@ async def start(process: Process) -> None:
 
 
 async def _answer(
-    bus: Bus,
-    probing: Probing,
-    entering: Entering,
-    servers: MailServers,
-    books: PostgresLedger,
+    bus: Bus, answers: Mapping[type[Request[Any]], Callable[[Any], Awaitable[Any]]]
 ) -> None:
-    """Answer what the api asks."""
+    """Answer what the api asks; what a mail server said against it is a no, not an error."""
+    for asked, answer in answers.items():
 
-    async def probe(data: bytes) -> Probe:
-        return await probing.probe(decode(data, ProbeMailbox))
+        async def one(
+            data: bytes,
+            asked: type[Request[Any]] = asked,
+            answer: Callable[[Any], Awaitable[Any]] = answer,
+        ) -> Any:
+            try:
+                return await answer(decode(data, asked))
+            except ServerError as error:
+                raise RefusedError(str(error)) from error
 
-    async def exchange(data: bytes) -> Granted:
-        try:
-            return await entering.exchange(decode(data, ExchangeCode), servers)
-        except ServerError as error:
-            raise RefusedError(str(error)) from error
-
-    async def ledger(data: bytes) -> Ledger:
-        return await books.read(decode(data, ReadLedger))
-
-    async def stored(data: bytes) -> StoredMails:
-        return await books.stored(decode(data, ListStored))
-
-    await bus.serve(subjects.rpc("fetcher", ReadLedger.verb), answered(ledger))
-    await bus.serve(subjects.rpc("fetcher", ListStored.verb), answered(stored))
-    await bus.serve(subjects.rpc("fetcher", ProbeMailbox.verb), answered(probe))
-    await bus.serve(subjects.rpc("fetcher", ExchangeCode.verb), answered(exchange))
+        await bus.serve(subjects.rpc("fetcher", asked.verb), answered(one))
 
 
 def _entering(settings: FetcherConfig, grants: PostgresGrants, clock: Clock) -> Entering:

@@ -58,6 +58,10 @@ class NatsIntake:
         except ConflictError as error:
             raise OvertakenError(str(error)) from error
 
+    async def take(self, mails: Sequence[Publication]) -> None:
+        """Store mails that no cursor speaks of; each id once."""
+        await self._bus.publish_all(mails)
+
     def mail(
         self, envelope_header: str, id_: str, mailbox: MailboxDocument, raw: bytes
     ) -> Publication:

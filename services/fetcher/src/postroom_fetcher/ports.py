@@ -11,7 +11,7 @@ import msgspec
 from postroom_contract.documents import AddressDocument, FetchSource, MailboxDocument
 from postroom_contract.events import FetchState, MailboxChecked
 from postroom_contract.probing import CheckProgress, ProbeProgress, StageName
-from postroom_fetcher.domain.cursor import Cursor
+from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.oauth import Said, Tokens
 from postroom_fetcher.domain.plan import Listed
@@ -194,6 +194,12 @@ class Intake(Port):
         there already. FullError: no room.
         """
 
+    async def take(self, mails: Sequence[Publication]) -> None:
+        """Store mails of one mailbox that no cursor speaks of; ids that are there stay as they are.
+
+        FullError: no room. UnavailableError: not known, so take them again.
+        """
+
     def mail(
         self, envelope_header: str, id_: str, mailbox: MailboxDocument, raw: bytes
     ) -> Publication:
@@ -223,6 +229,16 @@ class Seen(Port):
         self, mailbox: str, folder: str, uidvalidity: str, keys: Sequence[str]
     ) -> None:
         """Write down that these were deleted on the server."""
+
+
+class Imports(Port):
+    """The ledger, for mail that came as files."""
+
+    async def contents(self, mailbox: str, digests: Sequence[str]) -> set[str]:
+        """Return which of these contents (SHA-256 in hex) the mailbox has."""
+
+    async def imported(self, mailbox: MailboxDocument, entries: Sequence[Entry]) -> None:
+        """Write down that these are stored."""
 
 
 class Mailboxes(Port):

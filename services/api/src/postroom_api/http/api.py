@@ -20,6 +20,7 @@ from postroom_api.http import (
     export_api,
     forum_api,
     grid_api,
+    importing_api,
     ledger_api,
     office_api,
     own_api,
@@ -273,6 +274,7 @@ def router() -> Router:
         *office_api.HANDLERS, *people_api.HANDLERS,
         *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
-        *ledger_api.HANDLERS, *sharing_api.HANDLERS, *submission_api.HANDLERS,
+        *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
+        *submission_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

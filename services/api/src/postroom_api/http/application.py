@@ -42,6 +42,7 @@ from postroom_api.http.door import Door
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
 from postroom_api.http.idempotency import IdempotentPosts
+from postroom_api.http.importing import Importing
 from postroom_api.http.ledgers import Ledgers
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
@@ -90,6 +91,7 @@ class Desks:
     forums: ForumDesk
     granting: Granting
     ledgers: Ledgers
+    importing: Importing
 
 
 @dataclass(frozen=True)

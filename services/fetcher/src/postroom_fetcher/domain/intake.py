@@ -34,7 +34,7 @@ def envelope(
     address: AddressDocument | None,
     *,
     id_: str,
-    protocol: Literal["imap", "pop3"],
+    protocol: Literal["imap", "pop3", "import"],
     login: str,
     transaction: str,
     received_at: datetime,

@@ -37,9 +37,19 @@ def is_history(raw: bytes, now: datetime) -> bool:
 
     Only a server's trace counts: a Date is what the sender's clock said.
     """
-    trace = split_head(raw[:MAX_BLOCK]).first("received").rpartition(";")[2]
+    when = _time_of(split_head(raw[:MAX_BLOCK]).first("received").rpartition(";")[2])
+    return when is not None and now - when > HISTORY
+
+
+def arrived(raw: bytes) -> datetime | None:
+    """Return when a mail was delivered, by its last Received field or else its Date."""
+    head = split_head(raw[:MAX_BLOCK])
+    return _time_of(head.first("received").rpartition(";")[2]) or _time_of(head.first("date"))
+
+
+def _time_of(value: str) -> datetime | None:
     try:
-        when = parsedate_to_datetime(trace.strip()[:200])
-        return now - (when if when.tzinfo else when.replace(tzinfo=UTC)) > HISTORY
+        when = parsedate_to_datetime(value.strip()[:200])
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
-        return False
+        return None
