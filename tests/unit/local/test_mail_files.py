@@ -1,5 +1,6 @@
 """Mails come out of files as they were, whoever wrote the files."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,11 @@ def write(path: Path, content: bytes) -> Path:
             [TWO],
         ),
         (b"From x Mon\nSubject: x\n\na\nFrom me\n\n", [b"Subject: x\r\n\r\na\r\nFrom me\r\n"]),
+        # Where mails begin with a stamp, a line without one is text.
+        (
+            b"From x Mon Jan  3 10:00:00 2009\nA: x\n\na\n\nFrom me\n\nFrom y Tue 4:00 2009\nB: y\n\n\n",
+            [b"A: x\r\n\r\na\r\n\r\nFrom me\r\n", b"B: y\r\n\r\n"],
+        ),
         # A mail of nothing between two.
         (b"From x Mon\n\nFrom y Tue\nSubject: y\n\n\n", [b"", b"Subject: y\r\n\r\n"]),
     ],
@@ -86,6 +92,16 @@ def test_directories_of_anything(tmp_path: Path) -> None:
     assert {Path(one.where).name: one.trouble for one in found if one.trouble} == {
         "a.txt": "this is no mail and no mbox", "empty": "empty",
     }  # fmt: skip
+
+
+def test_gzipped_archives(tmp_path: Path) -> None:
+    path = tmp_path / "box.mbox.gz"
+    packed = gzip.compress(b"From x\n" + ONE + b"\nFrom y\n" + b"A: b\r\n\r\n" + ONE)
+    path.write_bytes(packed)
+    assert mails(path) == [ONE, b"A: b\r\n\r\n" + ONE]
+    assert list(mail_files.read(path))[-1].read == len(packed) == mail_files.size_of(path)
+    path.write_bytes(packed[:-20])
+    assert [bool(one.trouble) for one in mail_files.read(path)][-1]
 
 
 def test_one_byte_and_bare_ends(tmp_path: Path) -> None:

@@ -1,20 +1,26 @@
-"""Mails as people keep them in files: mbox, Maildir, single ones, and directories of all of these.
+"""Mails as people keep them in files: mbox, Maildir, single ones (all may be gzipped), directories.
 
 Laws: what is read is never changed on the disk; a file is read in pieces, whatever its size; a mail
 comes out with CRLF line ends, and as it was before it was quoted for an mbox (RFC 4155, mboxrd).
 """
 
+import gzip
+import io
 import re
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
 LARGEST: Final = 25 * 1024 * 1024
 """No mail may be larger in Postroom."""
 _QUOTED: Final = re.compile(rb">+From ")
+_ANY_BEGIN: Final = re.compile(rb"From ")
+_STAMPED_BEGIN: Final = re.compile(rb"From .{1,300}?[0-9]{1,2}:[0-9]{2}.{0,40}[0-9]{4}")
 _HEADER: Final = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+_GZIP: Final = b"\x1f\x8b"
 _LOOK: Final = 4_096
 
 
@@ -40,9 +46,13 @@ def read(path: Path) -> Iterator[FoundMail]:
     for file in _files(path):
         try:
             with file.open("rb") as stream:
-                yield from _of_file(stream, str(file))
-        except OSError as error:
-            yield FoundMail(str(file), b"", 0, error.strerror or str(error))
+                if stream.peek(2)[:2] == _GZIP:
+                    yield from _of_gzip(stream, str(file))
+                else:
+                    yield from _of_file(stream, str(file))
+        except (OSError, EOFError, zlib.error) as error:
+            words = getattr(error, "strerror", None) or str(error)
+            yield FoundMail(str(file), b"", 0, words)
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -58,7 +68,13 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(one)
 
 
-def _of_file(stream: BinaryIO, where: str) -> Iterator[FoundMail]:
+def _of_gzip(packed: io.BufferedReader, where: str) -> Iterator[FoundMail]:
+    with gzip.open(packed) as stream:
+        for mail in _of_file(stream, where):
+            yield replace(mail, read=packed.tell())
+
+
+def _of_file(stream: BinaryIO | gzip.GzipFile, where: str) -> Iterator[FoundMail]:
     begin = stream.read(_LOOK)
     stream.seek(0)
     if begin.startswith(b"From "):
@@ -72,12 +88,15 @@ def _of_file(stream: BinaryIO, where: str) -> Iterator[FoundMail]:
         yield _mail(where, raw, stream.tell())
 
 
-def _of_mbox(stream: BinaryIO, where: str) -> Iterator[FoundMail]:
+def _of_mbox(stream: BinaryIO | gzip.GzipFile, where: str) -> Iterator[FoundMail]:
     lines: list[bytes] = []
     size = number = read_ = 0
-    blank = True
+    blank, begins = True, _ANY_BEGIN
     for line in stream:
-        if blank and line.startswith(b"From "):
+        if blank and begins.match(line):
+            # A file whose first mail is stamped has stamps everywhere: other lines are text.
+            if not number and _STAMPED_BEGIN.match(line):
+                begins = _STAMPED_BEGIN
             if number:
                 yield _mail(f"{where}, mail {number}", _body(lines, size), read_)
             number += 1
