@@ -65,7 +65,15 @@ async def start(process: Process) -> None:
     )
     probing = Probing(servers, entering, live, process.clock)
     guard = Guard(mailboxes)
-    chain = Chain(checking, mailboxes, work, guard, process.clock, waits=settings.waits > 0)
+    chain = Chain(
+        checking,
+        mailboxes,
+        work,
+        guard,
+        process.clock,
+        waits=settings.waits > 0,
+        host_connections=settings.host_connections,
+    )
     waiting = Waiting(servers, entering, mailboxes, NatsIntake(bus), work, guard, process.clock)
     reconciling = Reconciling(mailboxes, work, process.clock)
     consumer = Consumer(bus, FETCHER_POLL, chain.on_job, concurrency=settings.connections)

@@ -19,6 +19,8 @@ class FetcherConfig(msgspec.Struct, frozen=True, kw_only=True):
     keys: Sequence[PrivateKey]
     connections: int
     """Mailboxes that this process fetches from at once."""
+    host_connections: int
+    """Of these, from one server (host and port)."""
     waits: int
     """Mailboxes on whose new mail this process waits by IDLE; 0 = checks by interval only."""
     way: Way
@@ -38,7 +40,8 @@ def read(settings: Settings) -> FetcherConfig:
     return FetcherConfig(
         database_url=settings.text("DATABASE_FETCH_URL"),
         keys=keys,
-        connections=settings.integer("FETCHER_CONNECTIONS", 20, low=1, high=1_000),
+        connections=settings.integer("FETCHER_CONNECTIONS", 200, low=1, high=1_000),
+        host_connections=settings.integer("FETCHER_HOST_CONNECTIONS", 20, low=1, high=1_000),
         waits=settings.integer("FETCHER_WAITS", 1_000, low=0, high=10_000),
         way=Way(
             internal=internal,

@@ -4,12 +4,14 @@ Laws:
 1. A mailbox has a schedule or a job, never both for long; whoever holds the job makes the next
    schedule, and reconciliation only what is missing (DESIGN §3).
 2. Every check that ends says so by an event.
+3. One server has so many connections and no more: one that hangs costs the others nothing.
 """
 
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -28,6 +30,8 @@ from postroom_runtime.consume import Delivered
 from postroom_runtime.errors import DroppedError, NotYetError, UnavailableError
 from postroom_runtime.messages import FullError
 
+HOST_PAUSE = 2.5
+"""Seconds, about: how long a mailbox waits whose server has enough connections of ours."""
 LONGEST_CHECK = 1_800.0
 UNKNOWN_PAUSES = (0.02, 0.05, 0.2, 0.7, 2.0)
 """A job may overtake its mailbox's document; both are on their way."""
@@ -49,6 +53,7 @@ class Chain:
         longest: float = LONGEST_CHECK,
         *,
         waits: bool = True,
+        host_connections: int = 20,
     ) -> None:
         self._checking = checking
         self._mailboxes = mailboxes
@@ -58,6 +63,8 @@ class Chain:
         self._chance = chance
         self._longest = longest
         self._waits = waits
+        self._host_connections = host_connections
+        self._hosts: Counter[tuple[str, int]] = Counter()
         self._log = structlog.get_logger()
 
     async def on_job(self, delivered: Delivered) -> None:
@@ -71,9 +78,24 @@ class Chain:
             mailbox = self._fetchable(id_, job, delivered.deliveries)
             if mailbox is None:
                 return
-            with contextlib.suppress(ChangedError):
+            with contextlib.suppress(ChangedError), self._at_host(mailbox):
                 await self._check(mailbox, job, delivered)
                 return
+
+    @contextlib.contextmanager
+    def _at_host(self, mailbox: MailboxDocument) -> Iterator[None]:
+        """Count a connection to the mailbox's server; NotYetError when there are enough."""
+        host = (mailbox.fetch.host.lower(), mailbox.fetch.port) if mailbox.fetch else ("", 0)
+        if self._hosts[host] >= self._host_connections:
+            pause = HOST_PAUSE * (0.2 + self._chance())
+            raise NotYetError(f"enough connections to {host[0]} already", pause)
+        self._hosts[host] += 1
+        try:
+            yield
+        finally:
+            self._hosts[host] -= 1
+            if not self._hosts[host]:
+                del self._hosts[host]
 
     def _fetchable(self, id_: str, job: PollJob, deliveries: int) -> MailboxDocument | None:
         mailbox = self._mailboxes.mailbox(id_)
