@@ -2,13 +2,17 @@
 
 import os
 import time
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from postroom_contract import subjects
 from postroom_contract.codec import decode
+from postroom_contract.events import MailboxChecked
+from postroom_contract.ledger import Ledger, ReadLedger
 from postroom_contract.probing import Probe, ProbeMailbox, ProbeProgress
+from postroom_runtime import schedules
 from postroom_runtime.bus import Bus
 from support.buses import connected
 from support.dovecot import PASSWORD, USER, Dovecot
@@ -157,3 +161,48 @@ async def test_a_first_import_of_some_days(dovecot: Dovecot, stack: Stack, offic
     await stack.start("fetcher")
     assert (await office.receive("mbx_a")).stored == 4
     assert {found.data for _, found in await office.mails()} == {letter(n) for n in range(6, 10)}
+
+
+async def again(office: Office, id_: str, since: date) -> MailboxChecked:
+    """Fetch again from a day on, and wait for the outcome."""
+    before = len(await office.checks(id_))
+    await office.bus.publish(schedules.poll_now(ACCOUNT, id_, since), first=True)
+    return await office.next_check(id_, before)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+async def test_what_was_passed_over_or_too_large_is_fetched_again(
+    protocol: str, dovecot: Dovecot, stack: Stack, office: Office
+) -> None:
+    big = letter(9, size=3_000)
+    dovecot.put(letter(1), letter(2))
+    port = getattr(dovecot, protocol)
+    limits = {"first_import_days": 0, "max_message_kb": 2}
+    await office.publish(mailbox("mbx_a", protocol, port, **limits))
+    await stack.start("fetcher")
+    assert (await office.receive("mbx_a")).stored == 0
+    dovecot.put(letter(3), big)
+    told = await office.receive("mbx_a")
+    assert (told.stored, len(told.skipped)) == (1, 1)
+    today = datetime.now(tz=UTC).date()
+    if protocol == "imap":
+        # By the server's dates: nothing came tomorrow.
+        assert (await again(office, "mbx_a", today + timedelta(days=2))).found == 0
+    told = await again(office, "mbx_a", today - timedelta(days=1))
+    assert (told.stored, len(told.skipped), told.error) == (2, 1, None)
+    # The limit was raised: what was left there comes, and what is here does not come twice.
+    limits["max_message_kb"] = 0
+    await office.publish(mailbox("mbx_a", protocol, port, version=2, **limits))
+    assert (await again(office, "mbx_a", today)).stored == 1
+    assert (await again(office, "mbx_a", today)).found == 0
+    mails = await office.mails()
+    assert sorted(found.data for _, found in mails) == sorted(
+        [letter(1), letter(2), letter(3), big]
+    )
+    dovecot.put(letter(4))
+    assert (await office.receive("mbx_a")).stored == 1
+    ledger = await office.bus.request(
+        subjects.rpc("fetcher", "ledger"), ReadLedger(account=ACCOUNT, mailbox="mbx_a"), Ledger, 10
+    )
+    assert (ledger.seen, ledger.stored, ledger.left) == (5, 5, 0)

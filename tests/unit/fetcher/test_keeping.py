@@ -88,6 +88,11 @@ class Ledger:
     ) -> dict[str, int]:
         return {}
 
+    async def have(
+        self, mailbox: str, folder: str, uidvalidity: str, keys: Sequence[str]
+    ) -> set[str]:
+        raise NotImplementedError
+
     async def stored_before(
         self, mailbox: str, folder: str, uidvalidity: str, days: int
     ) -> list[str]:

@@ -5,6 +5,7 @@ Law: a password comes from standard input, never from the command line, where ot
 
 import sys
 import time
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import cyclopts
@@ -133,9 +134,19 @@ def try_mailbox(mailbox_id: str, *, as_json: AsJson = False) -> int:
 
 
 @mailbox.command
-def receive(mailbox_id: str) -> None:
-    """Look for new mail now."""
-    answer = running_system().post(f"/mailboxes/{mailbox_id}/receive")
+def receive(mailbox_id: str, *, since: date | None = None) -> None:
+    """Look for new mail now.
+
+    Parameters
+    ----------
+    mailbox_id
+        Which.
+    since
+        A day (YYYY-MM-DD): also fetch again what came from then on and is not here.
+
+    """
+    query = f"?since={since.isoformat()}" if since else ""
+    answer = running_system().post(f"/mailboxes/{mailbox_id}/receive{query}")
     words = "checking now" if answer["started"] else "a check is under way already"
     print(words, file=sys.stderr)
 

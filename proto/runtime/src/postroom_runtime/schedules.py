@@ -1,6 +1,6 @@
 """Messages that the broker publishes later: retries, expiries. Time is the broker's."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from postroom_contract import subjects
 from postroom_contract.codec import encode
@@ -23,14 +23,16 @@ def at(when: datetime, schedule_subject: str, target: Publication) -> Publicatio
     )
 
 
-def poll_now(account: str, mailbox: str) -> Publication:
+def poll_now(account: str, mailbox: str, since: date | None = None) -> Publication:
     """Return the job "receive now"; it takes the place of the mailbox's schedule.
+
+    `since`: what came from this day on is fetched again where it is not here.
 
     To be published with `first=True`: ConflictError says that a check is under way already.
     """
     return Publication(
         subjects.work_poll(account, mailbox),
-        encode(PollJob(reason="asked")),
+        encode(PollJob(reason="asked", since=since)),
         None,
         {
             "Nats-Scheduler": subjects.work_schedule(account, mailbox),

@@ -220,6 +220,11 @@ class Seen(Port):
     ) -> Mapping[str, int]:
         """Return how many more mails of each content other UIDVALIDITYs had than this one has."""
 
+    async def have(
+        self, mailbox: str, folder: str, uidvalidity: str, keys: Sequence[str]
+    ) -> set[str]:
+        """Return which of these are stored."""
+
     async def stored_before(
         self, mailbox: str, folder: str, uidvalidity: str, days: int
     ) -> list[str]:

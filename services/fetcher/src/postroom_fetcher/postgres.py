@@ -18,7 +18,14 @@ _SEEN = """
     INSERT INTO seen (mailbox, folder, uidvalidity, key, mail, sha256, size, state, reason)
     SELECT $1, $2, $3, * FROM unnest(
         $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[])
-    ON CONFLICT (mailbox, folder, uidvalidity, key) DO NOTHING
+    ON CONFLICT (mailbox, folder, uidvalidity, key) DO UPDATE
+    SET state = excluded.state, reason = excluded.reason, sha256 = excluded.sha256,
+        size = excluded.size, at = now()
+    WHERE seen.state = 'skipped' AND excluded.state = 'stored'
+"""
+_HAVE = """
+    SELECT key FROM seen WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3
+      AND key = ANY($4::text[]) AND state <> 'skipped'
 """
 _SPARE = """
     -- A row with a reason was itself only recognised: each stored mail counts once.
@@ -86,6 +93,14 @@ class PostgresSeen:
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_SPARE, mailbox, folder, uidvalidity, list(hashes))
         return {row["sha256"]: row["spare"] for row in rows}
+
+    async def have(
+        self, mailbox: str, folder: str, uidvalidity: str, keys: Sequence[str]
+    ) -> set[str]:
+        """Return which of these are stored."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_HAVE, mailbox, folder, uidvalidity, list(keys))
+        return {row["key"] for row in rows}
 
     async def stored_before(
         self, mailbox: str, folder: str, uidvalidity: str, days: int

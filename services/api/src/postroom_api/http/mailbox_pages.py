@@ -1,5 +1,6 @@
 """The pages for mailboxes: one form for making and changing, and connecting by a link."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -273,9 +274,14 @@ async def _link_page(
 
 
 @post("/mailboxes/{mailbox:str}/receive", include_in_schema=False)
-async def receive_now(who: Who, office: Of, mailbox: str) -> Redirect:
+async def receive_now(request: Req, who: Who, office: Of, mailbox: str) -> Redirect:
     known = (await office.mailbox(who, mailbox)).checked
-    await office.receive_now(who, mailbox)
+    text = str((await request.form()).get("since") or "")
+    try:
+        since = date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise ProblemError(UNPROCESSABLE, "invalid", "This is no day.") from error
+    await office.receive_now(who, mailbox, since)
     where = f"/mailboxes/{mailbox}?{urlencode({'receiving': known})}"
     return Redirect(where, status_code=SEE_OTHER)
 

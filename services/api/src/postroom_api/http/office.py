@@ -1,6 +1,7 @@
 """What people set up: mailboxes and rules. The API and the pages are two faces of this."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -257,8 +258,11 @@ class Office:
         await self._publisher.settled(LIVE_SECONDS)
         return answers
 
-    async def receive_now(self, who: Principal, mailbox: str) -> bool:
-        """Ask a fetcher to look now; False when one is looking already."""
+    async def receive_now(self, who: Principal, mailbox: str, since: date | None = None) -> bool:
+        """Ask a fetcher to look now; False when one is looking already.
+
+        `since`: and to fetch again what came from this day on and is not here.
+        """
         found = await self.changeable(who, mailbox)
         if found.source.type == "smtp":
             raise ProblemError(409, "conflict", "Mail comes to this mailbox by itself (SMTP).")
@@ -267,7 +271,7 @@ class Office:
         if found.state == "sign_in_again":
             raise ProblemError(409, "conflict", "Enter the password of this mailbox again first.")
         try:
-            await self._bus.publish(schedules.poll_now(who.account, mailbox), first=True)
+            await self._bus.publish(schedules.poll_now(who.account, mailbox, since), first=True)
         except ConflictError:
             return False
         return True

@@ -1,10 +1,12 @@
 """`/api/v1`: mailboxes and rules."""
 
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.values import PageOf, Principal, Rule
@@ -134,12 +136,20 @@ async def restore_mailbox(who: Who, office: At, deleted: str) -> Mailbox:
 @post(
     "/mailboxes/{mailbox:str}/receive",
     operation_id="receiveNow",
-    summary="Look for new mail now",
+    summary="Look for new mail now; with `since`, also what is not here from that day on",
     status_code=202,
     **needs("mailboxes:write"),
 )
-async def receive_now(who: Who, office: At, mailbox: str) -> Receiving:
-    return Receiving(mailbox, started=await office.receive_now(who, mailbox))
+async def receive_now(
+    who: Who,
+    office: At,
+    mailbox: str,
+    since: Annotated[
+        date | None,
+        QueryParameter(description="A day (YYYY-MM-DD): backfill; POP3 tells no dates, so all"),
+    ] = None,
+) -> Receiving:
+    return Receiving(mailbox, started=await office.receive_now(who, mailbox, since))
 
 
 def editable(mailbox: Mailbox) -> dict[str, Any]:

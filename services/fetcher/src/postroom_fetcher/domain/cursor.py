@@ -129,7 +129,7 @@ def advanced(
     if protocol == "imap":
         uid = max([uid, *map(int, keys)])
     else:
-        done = [key_hash(key) for key in keys]
+        done = [one for one in map(key_hash, keys) if one not in cursor.known]
         known = (*known, *done)
         before = tuple(one for one in before if one not in done) if before else ()
     return msgspec.structs.replace(

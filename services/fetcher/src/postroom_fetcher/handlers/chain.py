@@ -116,7 +116,9 @@ class Chain:
         try:
             async with asyncio.timeout(self._longest):
                 address = self._mailboxes.address(mailbox.id)
-                await self._guard.run(mailbox, self._checking.check(mailbox, address, tally))
+                await self._guard.run(
+                    mailbox, self._checking.check(mailbox, address, tally, job.since)
+                )
         except ServerError as fault:
             state, error = fault.state, str(fault)
         except OvertakenError as overtaken:

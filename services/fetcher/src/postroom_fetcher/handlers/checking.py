@@ -11,6 +11,7 @@ Laws:
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
+from datetime import date
 
 import msgspec
 import structlog
@@ -77,9 +78,13 @@ class Checking:
         self.room = Room()
 
     async def check(
-        self, mailbox: MailboxDocument, address: AddressDocument | None, tally: Tally
+        self,
+        mailbox: MailboxDocument,
+        address: AddressDocument | None,
+        tally: Tally,
+        since: date | None = None,
     ) -> None:
-        """Fetch what is new and count it in `tally`.
+        """Fetch what is new and count it in `tally`; with `since`, also what is not here from then.
 
         ServerError says what is wrong at the other end, UnavailableError at ours; OvertakenError:
         another worker is at it.
@@ -118,18 +123,20 @@ class Checking:
                     )
                     for name in names
                 ]
-                await self._folders(checks, session)
+                await self._folders(checks, session, since)
             finally:
                 session.close()
 
-    async def _folders(self, checks: Sequence["_One"], session: Session) -> None:
+    async def _folders(
+        self, checks: Sequence["_One"], session: Session, since: date | None
+    ) -> None:
         """Check one folder after the other; one that cannot be opened does not stop the next."""
         missing: FolderError | None = None
         for one in checks:
             if one.folder != INBOX:
                 await one.keeping.begin()
             try:
-                await one.run()
+                await one.run(since)
             except FolderError as error:
                 missing = error
         await session.finish()
@@ -145,6 +152,10 @@ class Checking:
         return Keeping(
             self._intake, self._seen, self._clock, mailbox, protocol, folder, settles=settles
         )
+
+    def today(self) -> date:
+        """Return the day, in UTC."""
+        return self._clock.now().date()
 
     def tell(self, mailbox: MailboxDocument, tally: Tally) -> None:
         """Tell who looks on how far it is."""
@@ -244,9 +255,11 @@ class _One:
         validity = self.keeping.cursor.uidvalidity
         return intake.mail_id(self.protocol, self.mailbox.id, validity, key, self.folder)
 
-    async def run(self) -> None:
+    async def run(self, since: date | None) -> None:
         """Do all of it in this folder."""
-        present = await self._list()
+        present = await self._list(everything=since is not None)
+        if since is not None:
+            await self._again(present, since)
         self.tally.tells = self.tally.tells or self.session.tells
         cursor = self.keeping.cursor
         new = [one for one in present if cursors.is_new(cursor, one.key, self.protocol)]
@@ -291,6 +304,30 @@ class _One:
         else:  # it is not sure before the end
             self._deleted += keys
 
+    async def _again(self, present: Sequence[Listed], since: date) -> None:
+        """Fetch what came from a day on, was dealt with once, and is not here.
+
+        POP3 tells no dates: all that is not here.
+        """
+        # The server's day may be another than ours.
+        days = (self.checking.today() - since).days + 1
+        if days < 0:
+            return
+        newer = await self.session.newer(days)
+        cursor = self.keeping.cursor
+        old = [
+            one
+            for one in present
+            if (newer is None or one.key in newer)
+            and not cursors.is_new(cursor, one.key, self.protocol)
+        ]
+        have = await self.keeping.have([one.key for one in old])
+        missing = [one for one in old if one.key not in have]
+        planned = plan.plan(missing, limit=self._limit, max_messages=0, faults=0)
+        self.tally.found += planned.found
+        self.checking.tell(self.mailbox, self.tally)
+        await self._portions(plan.portions(planned.steps, careful=False), blame=False)
+
     async def _delete_old(self, present: Collection[str]) -> None:
         """Delete what has been stored for long enough, and is still there."""
         if not self._after.delete_days:
@@ -303,8 +340,10 @@ class _One:
         if due:
             await self._delete(due)
 
-    async def _portions(self, portions: Iterator[list[Step]]) -> None:
+    async def _portions(self, portions: Iterator[list[Step]], *, blame: bool = True) -> None:
         """Have a portion at hand while the one before it is stored.
+
+        `blame`: what cannot be had counts as a fault of the next new message.
 
         The session does one thing at a time: what was stored is settled between two portions.
         """
@@ -316,7 +355,8 @@ class _One:
                 try:
                     portion = await ahead
                 except ServerError:
-                    await self.keeping.fault()
+                    if blame:
+                        await self.keeping.fault()
                     raise
                 async with portion.held:
                     await self._settle(stored)
@@ -328,7 +368,8 @@ class _One:
                 await _given_up(ahead)
         await self._settle(stored)
         if stuck:
-            await self.keeping.fault()
+            if blame:
+                await self.keeping.fault()
             raise ServerError("the server lists a message but does not hand it out")
 
     def _ahead(self, portions: Iterator[list[Step]]) -> "asyncio.Task[_Portion] | None":
@@ -336,11 +377,11 @@ class _One:
         steps = next(portions, None)
         return asyncio.create_task(self._get(steps)) if steps else None
 
-    async def _list(self) -> list[Listed]:
+    async def _list(self, *, everything: bool) -> list[Listed]:
         validity = await self.session.folder(self.folder)
         before = self.keeping.cursor
         cursor = cursors.begun(before, _origin(self.protocol, self.source), validity)
-        present = await self.session.listing(self._from(cursor))
+        present = await self.session.listing(0 if everything else self._from(cursor))
         keys = [one.key for one in present]
         if cursor is not before and before.serial:
             self._log.info("messages are numbered anew; known contents are not stored again")

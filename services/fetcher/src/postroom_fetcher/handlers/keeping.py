@@ -129,6 +129,11 @@ class Keeping:
         """Tell the ledger that these are deleted on the server."""
         await self._seen.deleted(self._mailbox.id, self._folder, self.cursor.uidvalidity, keys)
 
+    async def have(self, keys: Sequence[str]) -> set[str]:
+        """Return which of these the ledger knows as stored."""
+        validity = self.cursor.uidvalidity
+        return await self._seen.have(self._mailbox.id, self._folder, validity, keys)
+
     async def stored_before(self, days: int) -> list[str]:
         """Return keys of what the ledger knows as stored for more than so many days."""
         validity = self.cursor.uidvalidity
