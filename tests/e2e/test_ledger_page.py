@@ -8,6 +8,7 @@ from support.client import Api, letter, wire
 from support.dovecot import PASSWORD, USER, Dovecot
 from support.pictures import DESK, take
 from support.system import System
+from support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(
     dovecot.missing() is not None,
@@ -53,5 +54,14 @@ async def test_moved_by_the_form_and_accounted_for(
         await expect(page.get_by_text("0 missing")).to_be_visible()
         await expect(page.get_by_role("cell", name="larger than 3 KB")).to_be_visible()
         await take(page, "ledger")
-    assert len(imap_user.folder(server, "Erledigt &- gut")) == 3
-    assert len(imap_user.folder(server, "INBOX")) == 1
+        # The limit is raised, and what was left there is fetched again.
+        raised = await api.client.patch(
+            f"/api/v1/mailboxes/{box['id']}", json={"limits": {"max_message_kb": 0}}
+        )
+        assert raised.status_code == 200
+        await page.get_by_label("Fetch again what is not here, from the day").fill("2020-01-01")
+        await page.get_by_role("button", name="Fetch again").click()
+        await api.messages(5)
+    # One content lay in two folders: two mails, one of them in its place already.
+    await eventually(lambda: imap_user.folder(server, "INBOX") == {}, what="all are moved")
+    assert len(imap_user.folder(server, "Erledigt &- gut")) == 4

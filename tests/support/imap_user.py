@@ -29,7 +29,8 @@ def append(dovecot: Dovecot, folder: str, *mails: bytes) -> None:
 def folder(dovecot: Dovecot, name: str) -> dict[bytes, bytes]:
     """Contents and flags of what lies in a folder now."""
     with at_home(dovecot) as client:
-        if client.select(f'"{name}"', readonly=True)[0] != "OK":
+        result, count = client.select(f'"{name}"', readonly=True)
+        if result != "OK" or count == [b"0"]:
             return {}
         _, found = client.fetch("1:*", "(FLAGS BODY.PEEK[])")
         pairs = [one for one in found if isinstance(one, tuple)]

@@ -15,7 +15,8 @@ async def ledger_page(
 ) -> Response[str]:
     box = await office.mailbox(who, mailbox)
     ledger = await ledgers.of(who, mailbox, cursor=cursor)
-    return page(request, "ledger.html", box=box, ledger=ledger)
+    changes = box.access != "read" and (box.kind == "user" or who.administrator)
+    return page(request, "ledger.html", box=box, ledger=ledger, changes=changes)
 
 
 def router() -> Router:
