@@ -9,6 +9,7 @@ from postroom_contract import (
     beats,
     codec,
     commands,
+    conversations,
     documents,
     events,
     forum,
@@ -38,6 +39,7 @@ def kinds() -> dict[str, type]:
         *probing.REQUESTS,
         *ledger.REQUESTS,
         *importing.REQUESTS,
+        *conversations.REQUESTS,
     ):
         found[f"rpc.{request.service}.{request.verb}.request"] = request
         found[f"rpc.{request.service}.{request.verb}.answer"] = request.answer

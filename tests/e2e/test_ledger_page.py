@@ -62,6 +62,12 @@ async def test_moved_by_the_form_and_accounted_for(
         await page.get_by_label("Fetch again what is not here, from the day").fill("2020-01-01")
         await page.get_by_role("button", name="Fetch again").click()
         await api.messages(5)
-    # One content lay in two folders: two mails, one of them in its place already.
+        # One content lay in two folders: two mails, one of them in its place already.
+        await page.goto(f"{running.base_url}/mailboxes/{box['id']}")
+        await page.get_by_role("link", name="Protocol log").click()
+        await expect(page.get_by_text("C: LOGIN …").first).to_be_visible()
+        await take(page, "protocol-log")
+    logs = (await api.get(f"/mailboxes/{box['id']}/protocol-log"))["data"]
+    assert PASSWORD not in str(logs)
     await eventually(lambda: imap_user.folder(server, "INBOX") == {}, what="all are moved")
     assert len(imap_user.folder(server, "Erledigt &- gut")) == 4

@@ -69,6 +69,14 @@ class Office:
             await self._put(address_key(address), document)
         await self._put(subjects.EPOCH_KEY, {"epoch": "evt_1"})
 
+    async def forget(self, id_: str, version: int) -> None:
+        """Delete a mailbox: a document that says so."""
+        gone = MailboxDocument(
+            id=id_, account=ACCOUNT, name="", kind="system", source="imap", active=False,
+            version=version, deleted=True,
+        )  # fmt: skip
+        await self._put(mailbox_key(id_), gone)
+
     async def _put(self, key: str, document: object) -> None:
         await self.bus.publish(Publication(subjects.config(key), encode(document), None))
 

@@ -12,6 +12,7 @@ import msgspec
 from postroom_contract import (
     beats,
     commands,
+    conversations,
     documents,
     events,
     forum,
@@ -41,6 +42,7 @@ def schemas() -> dict[str, bytes]:
         *probing.REQUESTS,
         *ledger.REQUESTS,
         *importing.REQUESTS,
+        *conversations.REQUESTS,
     ):
         kinds[f"rpc.{request.service}.{request.verb}.request"] = request
         kinds[f"rpc.{request.service}.{request.verb}.answer"] = request.answer

@@ -74,7 +74,7 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
     ) -> None:
         """Make the protocol; the base would connect in a task that nobody watches."""
         assert loop is not None
-        self.protocol = HardenedProtocol(loop)
+        self.protocol = HardenedProtocol(loop, self._way.transcript)
 
     async def connect(self) -> None:
         """Connect, greet and encrypt."""

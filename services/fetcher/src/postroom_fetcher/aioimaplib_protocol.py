@@ -5,7 +5,8 @@ Laws:
 2. One error, one time-out, one cancellation: the connection is dead and everybody waiting on it
    hears so at once. There is no resynchronising.
 3. What is received is bounded by what was asked for (`Budget`).
-4. No command line is ever logged or formatted for a log.
+4. No command line is ever logged. A transcript has the names of commands, and the arguments of
+   those that carry no secret.
 
 The base is pinned to 2.0.3: tests/contract/test_aioimaplib.py asserts the names we override.
 """
@@ -19,6 +20,7 @@ from aioimaplib import aioimaplib as base
 
 from postroom_fetcher.connecting import plain
 from postroom_fetcher.domain.imap_wire import Budget, Response, ResponseReader, WireError
+from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.ports import ServerError, UnreachableError
 
 Sink = Callable[[Response], None]
@@ -58,8 +60,11 @@ class HardenedCommand(base.Command):  # type: ignore[misc]  # the library has no
 class HardenedProtocol(base.IMAP4ClientProtocol):  # type: ignore[misc]  # the library has no types
     """One connection."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, transcript: Transcript | None = None
+    ) -> None:
         super().__init__(loop)
+        self._transcript = transcript
         self.transport: Any = None
         self.state: str = base.STARTED
         self.capabilities: set[str] = set()
@@ -113,6 +118,8 @@ class HardenedProtocol(base.IMAP4ClientProtocol):  # type: ignore[misc]  # the l
 
     def _take(self, response: Response) -> None:
         line = response.line
+        if self._transcript is not None:
+            self._transcript.heard(line, sum(map(len, response.literals)))
         if not self._greeting.done():
             self._greeting.set_result(response)
         elif line.startswith(b"* "):
@@ -154,6 +161,9 @@ class HardenedProtocol(base.IMAP4ClientProtocol):  # type: ignore[misc]  # the l
             self._current = command
             try:
                 async with asyncio.timeout(seconds):
+                    if self._transcript is not None:
+                        name = f"{command.prefix or ''}{command.name}"
+                        self._transcript.sent(name, [str(one) for one in command.args])
                     self.transport.write(command.line)
                     return await command.done
             except TimeoutError:

@@ -7,6 +7,7 @@ from typing import Any
 
 from postroom_contract import subjects
 from postroom_contract.codec import decode
+from postroom_contract.conversations import ReadConversations
 from postroom_contract.forum import Request
 from postroom_contract.importing import TakeMails
 from postroom_contract.ledger import ListStored, ReadLedger
@@ -28,6 +29,7 @@ from postroom_fetcher.httpcore_tokens import TokenServers
 from postroom_fetcher.nats import NatsIntake, NatsLive, NatsWork
 from postroom_fetcher.ports import ServerError
 from postroom_fetcher.postgres import PostgresSeen
+from postroom_fetcher.postgres_conversations import PostgresConversations
 from postroom_fetcher.postgres_grants import PostgresGrants
 from postroom_fetcher.postgres_imports import PostgresImports
 from postroom_fetcher.postgres_ledger import PostgresLedger
@@ -59,9 +61,16 @@ async def start(process: Process) -> None:
 
     grants = PostgresGrants(database)
     entering = _entering(settings, grants, process.clock)
-    forgetting = Forgetting(mailboxes, grants)
+    conversations = PostgresConversations(database)
+    forgetting = Forgetting(mailboxes, grants, conversations)
     checking = Checking(
-        servers, NatsIntake(bus), PostgresSeen(database), entering, live, process.clock
+        servers,
+        NatsIntake(bus),
+        PostgresSeen(database),
+        entering,
+        live,
+        conversations,
+        process.clock,
     )
     probing = Probing(servers, entering, live, process.clock)
     guard = Guard(mailboxes)
@@ -119,6 +128,7 @@ async def start(process: Process) -> None:
             ReadLedger: books.read,
             ListStored: books.stored,
             TakeMails: importing.take,
+            ReadConversations: conversations.read,
         },
     )
     process.spawn(configuration.run(), "configuration")

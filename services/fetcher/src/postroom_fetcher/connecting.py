@@ -11,6 +11,7 @@ import msgspec
 from postroom_contract.documents import FetchSource
 from postroom_contract.probing import StageName
 from postroom_fetcher.domain.reach import Internal, forbidden
+from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.ports import ForbiddenError, UnreachableError, Watch
 
 
@@ -34,6 +35,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     patience: Patience = Patience()
     internal: Internal = Internal()
     watch: Watch = unwatched
+    transcript: Transcript | None = None
+    """Where it is written down what is said."""
 
 
 _FAMILIES: Final = {socket.AF_INET, socket.AF_INET6}

@@ -19,6 +19,7 @@ from postroom_contract.documents import FetchSource
 from postroom_fetcher.connecting import Patience, Way, plain, reach, tls_context, tls_words
 from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.plan import Listed
+from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.ports import (
     ForbiddenError,
     Inbox,
@@ -47,9 +48,15 @@ T = TypeVar("T")
 class _Wire:
     """Bytes to answers, within bounds."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        transcript: Transcript | None,
+    ) -> None:
         self.reader = reader
         self.writer = writer
+        self.transcript = transcript
         self.buffer = bytearray()
 
     async def until(self, mark: bytes, limit: int) -> bytes:
@@ -72,6 +79,8 @@ class _Wire:
     async def status(self) -> tuple[bool, bytes]:
         """Return whether the answer is +OK, and its words; its line end stays in the buffer."""
         line = await self.until(b"\r\n", _LINE)
+        if self.transcript is not None:
+            self.transcript.heard(line)
         good = line.startswith(b"+OK")
         if not good and not line.startswith(b"-ERR"):
             raise ServerError(f"the server does not speak POP3: {plain(line)}")
@@ -81,6 +90,8 @@ class _Wire:
         """Return a multi-line answer behind its status, dots removed (RFC 1939 §3)."""
         # The status's own line end is still there: an answer without lines is `CRLF . CRLF` too.
         found = await self.until(_END, limit)
+        if self.transcript is not None:
+            self.transcript.noted(f"{len(found)} bytes")
         del self.buffer[: len(_END)]
         return (found + b"\r\n").replace(b"\r\n.", b"\r\n")[2:] if found else b""
 
@@ -101,7 +112,7 @@ class Pop3Session:
     @classmethod
     async def open(cls, source: FetchSource, password: str, way: Way) -> Self:
         """Connect, encrypt and sign in."""
-        wire = await reach(source, way, lambda address, tls: _connect(source, address, tls))
+        wire = await reach(source, way, lambda address, tls: _connect(source, address, tls, way))
         session = cls(wire, source, way.patience)
         try:
             if source.tls == "implicit":
@@ -299,6 +310,10 @@ class Pop3Session:
         """Send commands, behind so many whose answers are still awaited."""
         if self._wire.buffer and not awaited:
             raise ServerError("the server said more than it was asked")
+        if self._wire.transcript is not None:
+            for command in commands:
+                name, *arguments = command.decode("utf-8", "replace").split(" ")
+                self._wire.transcript.sent(name, arguments)
         self._wire.writer.write(b"".join(command + b"\r\n" for command in commands))
 
     async def _within(self, step: Awaitable[T], command: bytes, seconds: float) -> T:
@@ -313,8 +328,9 @@ class Pop3Session:
             raise ServerError(f"the connection was lost: {error}") from error
 
 
-async def _connect(source: FetchSource, address: str, tls: dict[str, Any]) -> _Wire:
-    return _Wire(*await asyncio.open_connection(address, source.port, limit=_READ, **tls))
+async def _connect(source: FetchSource, address: str, tls: dict[str, Any], way: Way) -> _Wire:
+    streams = await asyncio.open_connection(address, source.port, limit=_READ, **tls)
+    return _Wire(*streams, way.transcript)
 
 
 def _argument(text: str, *, spaces: bool = False) -> bytes:

@@ -15,6 +15,7 @@ from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.oauth import Said, Tokens
 from postroom_fetcher.domain.plan import Listed
+from postroom_fetcher.domain.transcript import Transcript
 from postroom_runtime.errors import PostroomError
 from postroom_runtime.messages import Publication
 
@@ -120,6 +121,9 @@ class Servers(Port):
 
     def watched(self, watch: Watch) -> "Servers":
         """Return the same with somebody looking on."""
+
+    def recorded(self, transcript: Transcript) -> "Servers":
+        """Return the same, writing down what is said; no secret and no mail."""
 
     async def open(
         self, protocol: Protocol, source: FetchSource, password: str, *, writable: bool
@@ -234,6 +238,20 @@ class Seen(Port):
         self, mailbox: str, folder: str, uidvalidity: str, keys: Sequence[str]
     ) -> None:
         """Write down that these were deleted on the server."""
+
+
+class Log(Port):
+    """The protocol log."""
+
+    async def keep(self, mailbox: str, at: datetime, error: str, lines: Sequence[str]) -> None:
+        """Keep a conversation in place of the last that ended alike."""
+
+
+class Forgets(Port):
+    """Something that is held for mailboxes."""
+
+    async def forget(self, mailboxes: Sequence[str]) -> None:
+        """Delete what is held for these mailboxes."""
 
 
 class Imports(Port):

@@ -1,4 +1,4 @@
-"""The page of a mailbox's ledger."""
+"""The pages of a mailbox's ledger and protocol log."""
 
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
@@ -19,6 +19,15 @@ async def ledger_page(
     return page(request, "ledger.html", box=box, ledger=ledger, changes=changes)
 
 
+@get("/mailboxes/{mailbox:str}/protocol-log", include_in_schema=False)
+async def protocol_log_page(
+    request: Req, who: Who, office: Of, ledgers: Books, mailbox: str
+) -> Response[str]:
+    box = await office.mailbox(who, mailbox)
+    found = await ledgers.conversations(who, mailbox)
+    return page(request, "protocol_log.html", box=box, conversations=found)
+
+
 def router() -> Router:
     """Return the routes."""
-    return Router("", route_handlers=[ledger_page])
+    return Router("", route_handlers=[ledger_page, protocol_log_page])

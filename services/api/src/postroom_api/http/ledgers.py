@@ -1,4 +1,4 @@
-"""The ledger of a mailbox, from the fetcher's books and our own."""
+"""What the fetcher has in its books about a mailbox: ledger (compared with ours) and log."""
 
 from collections.abc import AsyncIterator
 
@@ -8,6 +8,7 @@ from postroom_api.http.office import Office
 from postroom_api.http.problems import ProblemError
 from postroom_api.ports import PatientServices, ServiceProblemError
 from postroom_api.postgres.ledger import LedgerRows
+from postroom_contract.conversations import Conversation, ReadConversations
 from postroom_contract.ledger import MOST_IDS, ListStored, ReadLedger
 from postroom_runtime.clock import Clock
 
@@ -28,17 +29,20 @@ class Ledgers:
     async def of(
         self, who: Principal, mailbox: str, *, limit: int = 50, cursor: str | None = None
     ) -> MailboxLedger:
-        """Return it, with a page of what was left; 409 where nothing is fetched."""
-        box = await self._office.mailbox(who, mailbox)
-        if box.source.type == "smtp":
-            words = "Nothing is fetched for this mailbox: its mail comes by itself (SMTP)."
-            raise ProblemError(409, "conflict", words)
+        """Return it, with a page of what was left. What came by SMTP is not in it."""
+        await self._office.mailbox(who, mailbox)
         question = ReadLedger(account=who.account, mailbox=mailbox, limit=limit, cursor=cursor)
         try:
             ledger = await self._services.ask_patiently(question, SECONDS)
         except ServiceProblemError as error:
             raise ProblemError(400, "invalid", error.problem.detail) from error
         return together(ledger, [one async for one in self._outcomes(who, mailbox)])
+
+    async def conversations(self, who: Principal, mailbox: str) -> list[Conversation]:
+        """Return the protocol log to who may change the mailbox, the newest first."""
+        await self._office.changeable(who, mailbox)
+        question = ReadConversations(account=who.account, mailbox=mailbox)
+        return list((await self._services.ask_patiently(question, SECONDS)).conversations)
 
     async def _outcomes(self, who: Principal, mailbox: str) -> AsyncIterator[Outcome]:
         after = ""

@@ -116,9 +116,7 @@ class Chain:
         try:
             async with asyncio.timeout(self._longest):
                 address = self._mailboxes.address(mailbox.id)
-                await self._guard.run(
-                    mailbox, self._checking.check(mailbox, address, tally, job.since)
-                )
+                await self._guard.run(mailbox, self._checking.check(mailbox, address, tally, job))
         except ServerError as fault:
             state, error = fault.state, str(fault)
         except OvertakenError as overtaken:

@@ -21,12 +21,14 @@ from postroom_contract.documents import AddressDocument, FetchSource, MailboxDoc
 from postroom_contract.events import SkippedMail
 from postroom_contract.ids import short_hash
 from postroom_contract.probing import CheckProgress
+from postroom_contract.work import PollJob
 from postroom_fetcher.domain import cursor as cursors
 from postroom_fetcher.domain import intake, plan
 from postroom_fetcher.domain.after import After
 from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.plan import Listed, Step
+from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.handlers.entering import Entering, discreet
 from postroom_fetcher.handlers.keeping import Keeping, Kept, Sent
 from postroom_fetcher.handlers.room import Room
@@ -35,6 +37,7 @@ from postroom_fetcher.ports import (
     ForbiddenError,
     Intake,
     Live,
+    Log,
     Protocol,
     Seen,
     ServerError,
@@ -67,8 +70,10 @@ class Checking:
         seen: Seen,
         entering: Entering,
         live: Live,
+        protocol_log: Log,
         clock: Clock,
     ) -> None:
+        self._protocol_log = protocol_log
         self._servers = servers
         self._intake = intake_
         self._seen = seen
@@ -82,13 +87,35 @@ class Checking:
         mailbox: MailboxDocument,
         address: AddressDocument | None,
         tally: Tally,
-        since: date | None = None,
+        job: PollJob,
     ) -> None:
-        """Fetch what is new and count it in `tally`; with `since`, also what is not here from then.
+        """Fetch what is new and count it in `tally`; what is said goes to the protocol log.
 
         ServerError says what is wrong at the other end, UnavailableError at ours; OvertakenError:
         another worker is at it.
         """
+        transcript = Transcript()
+        try:
+            await self._check(mailbox, address, tally, job.since, transcript)
+        except ServerError as error:
+            await self._keep(mailbox, transcript, str(error))
+            raise
+        if tally.stored or job.reason == "asked":
+            # What an uneventful check by interval says is what the one before it said.
+            await self._keep(mailbox, transcript, "")
+
+    async def _keep(self, mailbox: MailboxDocument, transcript: Transcript, error: str) -> None:
+        if lines := transcript.lines():
+            await self._protocol_log.keep(mailbox.id, self._clock.now(), error, lines)
+
+    async def _check(
+        self,
+        mailbox: MailboxDocument,
+        address: AddressDocument | None,
+        tally: Tally,
+        since: date | None,
+        transcript: Transcript,
+    ) -> None:
         source = mailbox.fetch
         if source is None or mailbox.source == "smtp":
             raise ForbiddenError("the mailbox has no server to fetch from")
@@ -97,8 +124,9 @@ class Checking:
         inbox = self._keeping(mailbox, protocol, source, INBOX)
         await inbox.begin()
         after = After.of(source)
+        servers = self._servers.recorded(transcript)
         session, password = await self._entering.enter(
-            self._servers, protocol, mailbox, source, writable=after.writes
+            servers, protocol, mailbox, source, writable=after.writes
         )
         with discreet(password):
             try:

@@ -5,18 +5,18 @@ from typing import Final
 
 import structlog
 
-from postroom_fetcher.ports import Grants, Mailboxes
+from postroom_fetcher.ports import Forgets, Mailboxes
 from postroom_runtime.errors import UnavailableError
 
 PAUSE: Final = 2.0
 
 
 class Forgetting:
-    """Deletes grants of mailboxes that are no more; repeating is harmless."""
+    """Deletes what is held for mailboxes that are no more; repeating is harmless."""
 
-    def __init__(self, mailboxes: Mailboxes, grants: Grants) -> None:
+    def __init__(self, mailboxes: Mailboxes, *holders: Forgets) -> None:
         self._mailboxes = mailboxes
-        self._grants = grants
+        self._holders = holders
         self._gone: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -35,9 +35,12 @@ class Forgetting:
             # Between two documents a mailbox may be there again.
             gone = {one for one in gone if self._mailboxes.mailbox(one) is None}
             try:
-                await self._grants.forget(sorted(gone))
+                for holder in self._holders:
+                    await holder.forget(sorted(gone))
             except UnavailableError as error:
-                structlog.get_logger().warning("grants wait to be forgotten", reason=str(error))
+                structlog.get_logger().warning(
+                    "held things wait to be forgotten", reason=str(error)
+                )
                 self._gone |= gone
                 self._wake.set()
                 await asyncio.sleep(PAUSE)
