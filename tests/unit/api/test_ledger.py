@@ -67,6 +67,9 @@ class Rows:
     async def found(self, ids: Sequence[str]) -> tuple[set[str], set[str]]:
         return self.decided & set(ids), self.aside & set(ids)
 
+    async def mailboxes(self, ids: Sequence[str]) -> set[str]:
+        return set(ids)
+
 
 async def test_the_number_that_is_watched() -> None:
     now = Clock().now()

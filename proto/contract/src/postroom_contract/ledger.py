@@ -50,10 +50,11 @@ class ReadLedger(Request[Ledger], frozen=True, kw_only=True):
 
 
 class StoredMail(msgspec.Struct, frozen=True, array_like=True):
-    """A mail that was stored."""
+    """A mail that was stored, when, and for which mailbox."""
 
     id: str
     at: datetime
+    mailbox: str = ""
 
 
 class StoredMails(msgspec.Struct, frozen=True, kw_only=True):

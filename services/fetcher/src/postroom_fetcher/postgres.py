@@ -35,7 +35,8 @@ _SPARE = """
     GROUP BY sha256
 """
 _DELETED = """
-    UPDATE seen SET state = 'deleted', at = now()
+    -- `at` stays: it says when the mail was stored, by which the ledger tells waiting from missing.
+    UPDATE seen SET state = 'deleted'
     WHERE mailbox = $1 AND folder = $2 AND uidvalidity = $3 AND key = ANY($4::text[])
       AND state = 'stored'
 """

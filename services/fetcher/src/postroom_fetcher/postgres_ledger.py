@@ -29,7 +29,7 @@ _LEFT = """
     ORDER BY at DESC, mail DESC LIMIT $4
 """
 _STORED = """
-    SELECT mail, at FROM seen
+    SELECT mail, at, mailbox FROM seen
     WHERE {whose} AND mail > $2 AND state <> 'skipped' AND reason = ''
     ORDER BY mail LIMIT $3
 """
@@ -69,7 +69,9 @@ class PostgresLedger:
             else:
                 since = question.since or datetime.min.replace(tzinfo=UTC)
                 rows = await connection.fetch(_SINCE, since, question.after, MOST_IDS)
-        return StoredMails(mails=tuple(StoredMail(row["mail"], row["at"]) for row in rows))
+        return StoredMails(
+            mails=tuple(StoredMail(row["mail"], row["at"], row["mailbox"]) for row in rows)
+        )
 
 
 def _position(cursor: str | None) -> tuple[datetime | None, str]:
