@@ -178,10 +178,7 @@ async def _mailboxes(
         box = (await api.post("/mailboxes", name=canary, source=source))["id"]
         world.add("mailbox", box, seen, canary)
         if owner:
-            await worker.execute(
-                "UPDATE config.mailbox SET owner = $2, kind = 'user' WHERE id = $1",
-                box, people[f"canary-user-{owner}"],
-            )  # fmt: skip
+            await _owned(worker, box, people[f"canary-user-{owner}"])
         if sharer:
             await worker.execute(
                 "INSERT INTO config.mailbox_share (mailbox, person, account, level, granted_by)"
@@ -200,6 +197,18 @@ async def _mailboxes(
         row = await _mail_of(api, box)
         world.add("message", row["id"], seen, f"canary-subject-{name}")
         world.add("text", f"canary-text-{name}", seen)
+    for api, owner, manager in ((admin, OLGA, ADMIN), (bea, BEN, BEA)):
+        canary = f"canary-fetched-{owner}"
+        source = {"type": "imap", "host": "imap.invalid", "login": "x", "password": "x"}
+        box = (await api.post("/mailboxes", name=canary, source=source, active=False))["id"]
+        world.add("mailbox", box, {manager, owner}, canary)
+        await _owned(worker, box, people[f"canary-user-{owner}"])
+
+
+async def _owned(worker: asyncpg.Connection, box: str, person: str) -> None:
+    await worker.execute(
+        "UPDATE config.mailbox SET owner = $2, kind = 'user' WHERE id = $1", box, person
+    )
 
 
 CONDITION = {"kind": "test", "field": "subject", "operator": "contains", "values": ["canary"]}
