@@ -49,7 +49,8 @@ async def test_moved_by_the_form_and_accounted_for(
         await api.messages(3)
         imap_user.append(server, "Later", wire(mails[0]))
         await api.messages(3)
-        await page.goto(f"{running.base_url}/mailboxes/{box['id']}")
+        # The page that looks on ends on the mailbox's own.
+        await page.wait_for_url(f"{running.base_url}/mailboxes/{box['id']}")
         await page.get_by_role("link", name="What became of every message").click()
         await expect(page.get_by_text("0 missing")).to_be_visible()
         await expect(page.get_by_role("cell", name="larger than 3 KB")).to_be_visible()
@@ -63,7 +64,7 @@ async def test_moved_by_the_form_and_accounted_for(
         await page.get_by_role("button", name="Fetch again").click()
         await api.messages(5)
         # One content lay in two folders: two mails, one of them in its place already.
-        await page.goto(f"{running.base_url}/mailboxes/{box['id']}")
+        await page.wait_for_url(f"{running.base_url}/mailboxes/{box['id']}")
         await page.get_by_role("link", name="Protocol log").click()
         await expect(page.get_by_text("C: LOGIN …").first).to_be_visible()
         await take(page, "protocol-log")
