@@ -46,32 +46,6 @@ async def check(api: Api, mailbox: str) -> dict[str, Any]:
     return await eventually(done, 40, what="the check")
 
 
-async def test_the_ledger_accounts_for_every_message(
-    running: System, api: Api, server: Dovecot
-) -> None:
-    big = letter("anna@example.net", USER, "Too big", "x" * 5_000, message_id="big@x")
-    small = [letter("anna@example.net", USER, f"Mail {n}", message_id=f"{n}@x") for n in range(3)]
-    server.put(*map(wire, [*small, big]))
-    limits = {"max_message_kb": 3}
-    box = await api.post("/mailboxes", name="Ledger", source=source(server, "imap"), limits=limits)
-    path = f"/mailboxes/{box['id']}/ledger"
-    assert (await api.get(path))["seen"] == 0
-    await check(api, box["id"])
-    await api.messages(3)
-    ledger = await api.get(path)
-    counts = {name: ledger[name] for name in ("seen", "stored", "left", "decided", "missing")}
-    assert counts == {"seen": 4, "stored": 3, "left": 1, "decided": 3, "missing": 0}
-    (left,) = ledger["left_messages"]
-    assert (left["folder"], left["reason"]) == ("INBOX", "larger than 3 KB")
-    page = await api.client.get(path)
-    assert "0 missing" in page.text
-    assert "larger than 3 KB" in page.text
-    smtp = await api.post(
-        "/mailboxes", name="Desk", source={"type": "smtp", "addresses": ["desk@example.org"]}
-    )
-    assert (await api.get(f"/mailboxes/{smtp['id']}/ledger"))["seen"] == 0
-
-
 @pytest.mark.parametrize("kind", ["imap", "pop3"])
 async def test_mail_arrives_once_and_rules_sort_it(
     running: System, api: Api, server: Dovecot, kind: str

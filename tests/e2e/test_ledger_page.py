@@ -55,6 +55,10 @@ async def test_moved_by_the_form_and_accounted_for(
         await expect(page.get_by_text("0 missing")).to_be_visible()
         await expect(page.get_by_role("cell", name="larger than 3 KB")).to_be_visible()
         await take(page, "ledger")
+        ledger = await api.get(f"/mailboxes/{box['id']}/ledger")
+        names = ("seen", "stored", "left", "decided", "set_aside", "missing")
+        assert [ledger[name] for name in names] == [4, 3, 1, 3, 0, 0]
+        assert [one["folder"] for one in ledger["left_messages"]] == ["INBOX"]
         # The limit is raised, and what was left there is fetched again.
         raised = await api.client.patch(
             f"/api/v1/mailboxes/{box['id']}", json={"limits": {"max_message_kb": 0}}

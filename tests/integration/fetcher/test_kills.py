@@ -27,6 +27,9 @@ async def forget_job(office: Office) -> None:
     await office.bus.ask("$JS.API.STREAM.PURGE.WORK")
 
 
+BEN = "ben@example.org"
+
+
 @pytest.mark.timeout(POINTS * 30 + 60)
 @pytest.mark.parametrize("delete", [False, True], ids=["keep", "delete"])
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
@@ -83,17 +86,32 @@ async def nothing_is_lost(dovecot: Dovecot, office: Office) -> None:
 async def test_a_killed_workers_job_is_done_by_another(
     dovecot: Dovecot, stack: Stack, office: Office
 ) -> None:
+    """The check that it was at, and the waiting for news of another mailbox (IDLE)."""
     dovecot.put(*MAILS[:300])
+    dovecot.add_user(BEN)
     async with Proxy(dovecot.imap) as proxy:
-        await office.publish(mailbox("mbx_a", "imap", proxy.port))
+        await office.publish(
+            mailbox("mbx_a", "imap", proxy.port),
+            mailbox("mbx_b", "imap", dovecot.imap, login=BEN, interval_minutes=720),
+        )
         (first,) = await stack.start("fetcher")
+        assert (await office.receive("mbx_b")).stored == 0
+
+        async def waited_for() -> bool:
+            info = await office.bus.ask("$JS.API.CONSUMER.INFO.WORK.fetcher-idle")
+            return bool(info["num_ack_pending"] == 1)
+
+        await eventually(waited_for, what="news are waited for")
         proxy.trip(100_000, first.kill9)
         assert await office.receive_now("mbx_a")
         await eventually(lambda: not first.process.running)
+        dovecot.put(letter(2_000), user=BEN)
         await stack.start("fetcher")
         # The broker gives the job to somebody else 20 s after the last sign of life.
         assert (await office.next_check("mbx_a", 0, 40)).error is None
-    assert len(await office.mails()) == 300
+        # Nobody told of this one: who begins to wait looks for what came before.
+        assert (await office.next_check("mbx_b", 1, 40)).stored == 1
+    assert len(await office.mails()) == 301
 
 
 @pytest.mark.timeout(120)

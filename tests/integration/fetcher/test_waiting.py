@@ -53,22 +53,6 @@ async def test_new_mail_is_in_without_a_check_being_due(
 
 
 @pytest.mark.peer
-async def test_another_waits_when_the_first_is_killed(
-    dovecot: Dovecot, stack: Stack, office: Office
-) -> None:
-    await office.publish(mailbox("mbx_a", "imap", dovecot.imap, interval_minutes=720))
-    first = (await stack.start("fetcher"))[0]
-    await office.receive("mbx_a")
-    await waited_for(office)
-    first.kill9()
-    dovecot.put(letter(1))
-    await stack.start("fetcher")
-    # Nothing is told of this mail: who begins to wait looks for what came before.
-    told = await office.next_check("mbx_a", 1, 60)
-    assert told.stored == 1
-
-
-@pytest.mark.peer
 async def test_nobody_waits_for_a_mailbox_that_is_paused_or_checked_by_hand(
     dovecot: Dovecot, stack: Stack, office: Office
 ) -> None:
