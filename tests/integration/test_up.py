@@ -104,7 +104,7 @@ async def test_what_dies_comes_back(quick, name):
         part: pid for part, pid in pids.items() if part != name
     }, "nothing else was restarted"
     assert "signal SIGKILL" in quick.log
-    assert f"{name} is back" in quick.log
+    await eventually(lambda: f"{name} is back" in quick.log, what="it is said to be back")
     assert quick.status()["ready"]
 
 

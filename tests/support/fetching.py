@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 
 import msgspec
 
@@ -80,10 +81,10 @@ class Office:
     async def _put(self, key: str, document: object) -> None:
         await self.bus.publish(Publication(subjects.config(key), encode(document), None))
 
-    async def receive_now(self, mailbox: str) -> bool:
+    async def receive_now(self, mailbox: str, since: date | None = None) -> bool:
         """As the api's button; False: under way already."""
         try:
-            await self.bus.publish(schedules.poll_now(ACCOUNT, mailbox), first=True)
+            await self.bus.publish(schedules.poll_now(ACCOUNT, mailbox, since), first=True)
         except ConflictError:
             return False
         return True
@@ -128,12 +129,14 @@ class Office:
         assert found is not None
         return found
 
-    async def receive(self, mailbox: str, deadline: float = 30) -> MailboxChecked:
+    async def receive(
+        self, mailbox: str, deadline: float = 30, since: date | None = None
+    ) -> MailboxChecked:
         """Receive now, and wait for the outcome."""
         before = len(await self.checks(mailbox))
 
         async def asked() -> bool:
-            return await self.receive_now(mailbox)
+            return await self.receive_now(mailbox, since)
 
         await eventually(asked, what="no check is under way")
         return await self.next_check(mailbox, before, deadline)

@@ -2,17 +2,15 @@
 
 import os
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from postroom_contract import subjects
 from postroom_contract.codec import decode
-from postroom_contract.events import MailboxChecked
 from postroom_contract.ledger import Ledger, ReadLedger
 from postroom_contract.probing import Probe, ProbeMailbox, ProbeProgress
-from postroom_runtime import schedules
 from postroom_runtime.bus import Bus
 from support.buses import connected
 from support.dovecot import PASSWORD, USER, Dovecot
@@ -163,13 +161,6 @@ async def test_a_first_import_of_some_days(dovecot: Dovecot, stack: Stack, offic
     assert {found.data for _, found in await office.mails()} == {letter(n) for n in range(6, 10)}
 
 
-async def again(office: Office, id_: str, since: date) -> MailboxChecked:
-    """Fetch again from a day on, and wait for the outcome."""
-    before = len(await office.checks(id_))
-    await office.bus.publish(schedules.poll_now(ACCOUNT, id_, since), first=True)
-    return await office.next_check(id_, before)
-
-
 @pytest.mark.peer
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
 async def test_what_was_passed_over_or_too_large_is_fetched_again(
@@ -188,14 +179,14 @@ async def test_what_was_passed_over_or_too_large_is_fetched_again(
     today = datetime.now(tz=UTC).date()
     if protocol == "imap":
         # By the server's dates: nothing came tomorrow.
-        assert (await again(office, "mbx_a", today + timedelta(days=2))).found == 0
-    told = await again(office, "mbx_a", today - timedelta(days=1))
+        assert (await office.receive("mbx_a", since=today + timedelta(days=2))).found == 0
+    told = await office.receive("mbx_a", since=today - timedelta(days=1))
     assert (told.stored, len(told.skipped), told.error) == (2, 1, None)
     # The limit was raised: what was left there comes, and what is here does not come twice.
     limits["max_message_kb"] = 0
     await office.publish(mailbox("mbx_a", protocol, port, version=2, **limits))
-    assert (await again(office, "mbx_a", today)).stored == 1
-    assert (await again(office, "mbx_a", today)).found == 0
+    assert (await office.receive("mbx_a", since=today)).stored == 1
+    assert (await office.receive("mbx_a", since=today)).found == 0
     mails = await office.mails()
     assert sorted(found.data for _, found in mails) == sorted(
         [letter(1), letter(2), letter(3), big]
