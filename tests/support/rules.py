@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from postroom_contract.documents import RuleDocument
-from postroom_contract.mail import Envelope
-from postroom_contract.rules import Condition, Group, Test
+from postroom_contract.events import MailSorted
+from postroom_contract.mail import Envelope, MailSummary, Pointer
+from postroom_contract.rules import Condition, Decision, Group, Test
 from postroom_mail.read import read
 from postroom_rules.domain.facts import Facts, facts_of
 
@@ -57,3 +58,17 @@ def rule(name: str, when: Condition, *then, version: int = 1) -> RuleDocument:
 
 ALWAYS = Group(mode="all", of=())
 NEVER = Group(mode="any", of=())
+
+
+def event_for(role: str, token: str | None, decision: Decision) -> MailSorted:
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    return MailSorted(
+        id="evt_1", time=when, account="acc_1", scope="mbx_1", about="msg_1", source="rules",
+        correlation="msg_1", causation="msg_1", mailbox="mbx_1", role=role, forum="frm_1",
+        token=token, recipient="garden@example.org", envelope_sender="anna@example.net",
+        received_at=when, client="", helo="", size=1, raw=Pointer("INTAKE_0", 1), decision=decision,
+        summary=MailSummary(
+            message_id=None, subject="", sender=None, to=(), date=None, preview="",
+            attachments=(), robot_signs=(), defects=(),
+        ),
+    )  # fmt: skip

@@ -106,7 +106,9 @@ async def test_work_emptied_or_made_anew_is_filled_again(stack: Stack, office: O
 
 
 @pytest.mark.parametrize("how", ["changed", "deleted", "inactive"])
-async def test_a_change_ends_the_running_check(how: str, stack: Stack, office: Office) -> None:
+async def test_a_changed_or_deleted_mailbox_stops_its_running_check(
+    how: str, stack: Stack, office: Office
+) -> None:
     async with Hostile(stuck_imap) as old, Hostile(empty_imap) as new:
         document = mailbox("mbx_a", "imap", old.port)
         await office.publish(document)
@@ -202,7 +204,7 @@ async def test_mail_goes_on_while_another_server_hangs(
         assert "within 3 s" in (hung.error or "")
 
 
-async def test_a_mail_that_is_never_handed_out_blocks_nothing(stack: Stack, office: Office) -> None:
+async def test_one_broken_mail_never_blocks_a_mailbox(stack: Stack, office: Office) -> None:
     async def talk(peer: Peer) -> None:
         await pop3_until_signed_in(peer)
         answers = {b"LIST": b"+OK\r\n1 5\r\n2 5\r\n.\r\n", b"UIDL": b"+OK\r\n1 bad\r\n2 good\r\n.\r\n",

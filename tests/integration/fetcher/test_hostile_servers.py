@@ -1,14 +1,21 @@
 """Whatever a server does, the conversation ends by its deadline, and with an error of ours."""
 
 import asyncio
+import base64
 import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from postroom_contract.documents import FetchSource
 from postroom_fetcher.connecting import Patience, Way
+from postroom_fetcher.domain import providers as providers_of
 from postroom_fetcher.domain.plan import Listed
+from postroom_fetcher.domain.providers import Provider
 from postroom_fetcher.domain.reach import parse_internal
+from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.ports import (
     ForbiddenError,
     ServerError,
@@ -24,6 +31,8 @@ WAY = Way(
 )
 LATEST = 5.0
 LIMIT = 100_000
+MEMORY = 96 * 1024 * 1024
+"""Three copies of the longest answer there may be, the list of a POP3 mailbox."""
 
 
 def source(port: int, **more: object) -> FetchSource:
@@ -47,6 +56,18 @@ async def visit(
         return mails
     finally:
         session.close()
+
+
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Fail when more than MEMORY is held at any time meanwhile."""
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < MEMORY
 
 
 def after_select(data: bytes) -> Talk:
@@ -143,10 +164,10 @@ IMAP = {
 
 
 @pytest.mark.parametrize("talk", IMAP.values(), ids=IMAP.keys())
-async def test_a_hostile_imap_server_ends_by_the_deadline(talk: Talk) -> None:
+async def test_an_imap_server_holds_no_worker_for_ever_and_takes_no_memory(talk: Talk) -> None:
     async with Hostile(talk) as server:
         begin = time.monotonic()
-        with pytest.raises(ServerError):
+        with pytest.raises(ServerError), bounded_memory():
             await visit("imap", server.port)
         assert time.monotonic() - begin < LATEST
 
@@ -347,10 +368,10 @@ POP3 = {
 
 
 @pytest.mark.parametrize("talk", POP3.values(), ids=POP3.keys())
-async def test_a_hostile_pop3_server_ends_by_the_deadline(talk: Talk) -> None:
+async def test_a_pop3_server_holds_no_worker_for_ever_and_takes_no_memory(talk: Talk) -> None:
     async with Hostile(talk) as server:
         begin = time.monotonic()
-        with pytest.raises(ServerError):
+        with pytest.raises(ServerError), bounded_memory():
             await visit("pop3", server.port)
         assert time.monotonic() - begin < LATEST
 
@@ -368,6 +389,86 @@ async def test_a_hostile_pop3_server_ends_by_the_deadline(talk: Talk) -> None:
 async def test_pop3_mails_come_as_they_are(wire: bytes, mail: bytes) -> None:
     async with Hostile(pop3_mail(b"+OK\r\n" + wire)) as server:
         assert await visit("pop3", server.port) == {"abc": mail}
+
+
+BEARER = b"n,a=alice,\x01host=127.0.0.1\x01port=%d\x01auth=Bearer t0ken\x01\x01"
+
+
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        (b"+OK in\r\n", None),
+        (b"-ERR no\r\n", SignInError),
+        (b"+ eyJzdGF0dXMiOiI0MDAifQ==\r\n", SignInError),
+        (b"-ERR [SYS/TEMP] later\r\n", ServerError),
+    ],
+)
+async def test_pop3_signs_in_with_a_token(end: bytes, error: type[ServerError] | None) -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.say(b"+OK ready\r\n")
+        await peer.hear()
+        await peer.say(b"+OK\r\nSASL PLAIN OAUTHBEARER XOAUTH2\r\n.\r\n")
+        assert await peer.hear() == b"AUTH OAUTHBEARER"
+        await peer.say(b"+ \r\n")
+        await peer.hear()
+        await peer.say(end)
+        if end.startswith(b"+ "):  # RFC 7628 §3.2.3
+            assert await peer.hear() == b"AQ=="
+            await peer.say(b"-ERR no\r\n")
+        await peer.hear()
+
+    transcript = Transcript()
+    async with Hostile(talk) as server:
+        servers = MailServers(WAY).recorded(transcript)
+        asked = servers.open("pop3", source(server.port, auth="oauth2"), "t0ken", writable=False)
+        if error is None:
+            (await asked).close()
+        else:
+            with pytest.raises(error):
+                await asked
+        assert base64.b64decode(server.heard[2]) == BEARER % server.port
+    assert "t0ken" not in str(transcript.lines())
+    assert server.heard[2].strip().decode() not in str(transcript.lines())
+
+
+async def test_pop3_names_what_is_too_large_where_the_server_has_top() -> None:
+    async def talk(peer: Peer) -> None:
+        await pop3_until_signed_in(peer)
+        for answer in (b"1 9\r\n2 9\r\n.\r\n", b"1 a\r\n2 b\r\n.\r\n"):
+            await peer.hear()
+            await peer.say(b"+OK\r\n" + answer)
+        assert await peer.hear() == b"TOP 1 0"
+        await peer.say(b"+OK\r\nSubject: one\r\n\r\n.\r\n")
+        assert await peer.hear() == b"TOP 2 0"
+        await peer.say(b"-ERR what?\r\n")
+        await peer.hear()
+
+    async with Hostile(talk) as server:
+        session = await MailServers(WAY).open("pop3", source(server.port), "s", writable=False)
+        found = await session.heads(await session.listing(0))
+        assert found == {"a": b"Subject: one\r\n\r\n"}
+        session.close()
+
+
+async def test_a_server_that_wants_to_know_is_told_who_we_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def talk(peer: Peer) -> None:
+        await peer.say(b"* OK ready\r\n")
+        while True:
+            tag, _, rest = (await peer.hear()).partition(b" ")
+            if rest == b"CAPABILITY":
+                await peer.say(b"* CAPABILITY IMAP4rev1 ID\r\n")
+            await peer.say(tag + b" OK done\r\n")
+
+    odd = Provider(name="odd", hosts=("127.0.0.1",), identify=True)
+    async with Hostile(talk) as server:
+        for providers, times in (((), 0), ((odd,), 1)):
+            monkeypatch.setattr(providers_of, "PROVIDERS", providers)
+            server.heard.clear()
+            session = await MailServers(WAY).open("imap", source(server.port), "s", writable=False)
+            session.close()
+            assert sum(b' ID ("name" "Postroom")' in line for line in server.heard) == times
 
 
 async def test_pop3_twins_of_one_uidl_are_two_mails() -> None:

@@ -42,7 +42,9 @@ async def test_each_content_is_stored_once(stack: Stack, office: Office) -> None
     assert (ledger.seen, ledger.stored) == (3, 3)
 
 
-async def test_mails_keep_their_own_dates_and_nobody_is_told(stack: Stack, office: Office) -> None:
+async def test_an_old_mailbox_tells_nobody_and_its_mails_keep_their_dates(
+    stack: Stack, office: Office
+) -> None:
     await office.publish(mailbox("mbx_a", "imap", 1), address="help@ours.example")
     await stack.start("fetcher")
     await take(office, OLD, letter(2))

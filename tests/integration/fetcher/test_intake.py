@@ -20,7 +20,9 @@ MAILBOX = MailboxDocument(
 )
 
 
-async def test_all_or_nothing_and_only_by_who_read_the_last(nats_server: Nats) -> None:
+async def test_a_message_is_done_only_when_it_is_stored_and_only_by_who_read_the_last(
+    nats_server: Nats,
+) -> None:
     async with connected(nats_server, "fetcher") as bus, connected(nats_server, "operator") as all_:
         intake = NatsIntake(bus)
 

@@ -108,6 +108,7 @@ async def test_too_large_mail_stays_and_is_named_once(
     # It does not use up the two mails of a connection.
     assert (first.found, first.stored) == (4, 2)
     assert [(one.size > 2_048, "2 KB" in one.reason) for one in first.skipped] == [(True, True)]
+    assert [one.title for one in first.skipped] == ["number 2 — Someone <from2@theirs.example>"]
     second = await office.receive("mbx_a")
     assert (second.found, second.stored, second.skipped) == (1, 1, ())
     assert (await office.receive("mbx_a")).found == 0
@@ -115,7 +116,7 @@ async def test_too_large_mail_stays_and_is_named_once(
     assert len(await office.mails()) == 3
 
 
-async def test_uids_numbered_anew_neither_lose_nor_repeat(
+async def test_a_change_of_uidvalidity_neither_loses_nor_repeats(
     dovecot: Dovecot, stack: Stack, office: Office
 ) -> None:
     twin = letter(7)
@@ -133,7 +134,7 @@ async def test_uids_numbered_anew_neither_lose_nor_repeat(
     assert sum(found.data == twin for _, found in await office.mails()) == 3
 
 
-async def test_flags_are_neither_read_nor_set(
+async def test_progress_never_depends_on_the_seen_flag(
     dovecot: Dovecot, stack: Stack, office: Office
 ) -> None:
     dovecot.put(letter(1), letter(2))
@@ -146,7 +147,19 @@ async def test_flags_are_neither_read_nor_set(
     assert sorted(path.name.endswith("S") for path in dovecot.files()) == [False, True]
 
 
-async def test_two_mailboxes_of_one_account_both_get_it(
+async def test_mail_without_message_id_is_taken_and_so_is_its_twin(
+    dovecot: Dovecot, stack: Stack, office: Office
+) -> None:
+    bare = b"From: a@example.net\r\n\r\nhello\r\n"
+    dovecot.put(bare, bare, b"no header at all", b"\r\n", b"\x00\xff" * 50)
+    await office.publish(mailbox("mbx_a", "imap", dovecot.imap))
+    await stack.start("fetcher")
+    told = await office.receive("mbx_a")
+    assert (told.state, told.stored) == ("idle", 5)
+    assert [found.data for _, found in await office.mails()].count(bare) == 2
+
+
+async def test_one_mail_to_two_of_our_mailboxes_arrives_in_both(
     dovecot: Dovecot, stack: Stack, office: Office
 ) -> None:
     dovecot.put(letter(1))

@@ -1,7 +1,5 @@
 """Conditions, actions and the robot guard."""
 
-from datetime import UTC, datetime
-
 import msgspec
 import pytest
 
@@ -15,7 +13,7 @@ from postroom_contract.rules import (
 from postroom_rules.domain.conditions import evaluate
 from postroom_rules.domain.consequences import consequences
 from postroom_rules.domain.decide import Ruleset, decide
-from support.rules import ALWAYS, NEVER, RAW, check, facts, rule
+from support.rules import ALWAYS, NEVER, RAW, check, event_for, facts, rule
 
 
 @pytest.mark.parametrize(
@@ -106,23 +104,6 @@ def test_a_program_never_posts(header: bytes, changes: dict, word: str, role: st
     said = " ".join([*decision.notes, *(done for trace in decision.trace for done in trace.done)])
     assert "not posted" in said.lower()
     assert word.lower() in said.lower()
-
-
-def event_for(role: str, token: str | None, decision) -> object:
-    from postroom_contract.events import MailSorted
-    from postroom_contract.mail import MailSummary, Pointer
-
-    when = datetime(2026, 1, 1, tzinfo=UTC)
-    return MailSorted(
-        id="evt_1", time=when, account="acc_1", scope="mbx_1", about="msg_1", source="rules",
-        correlation="msg_1", causation="msg_1", mailbox="mbx_1", role=role, forum="frm_1",
-        token=token, recipient="garden@example.org", envelope_sender="anna@example.net",
-        received_at=when, client="", helo="", size=1, raw=Pointer("INTAKE_0", 1), decision=decision,
-        summary=MailSummary(
-            message_id=None, subject="", sender=None, to=(), date=None, preview="",
-            attachments=(), robot_signs=(), defects=(),
-        ),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

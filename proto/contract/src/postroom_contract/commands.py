@@ -7,6 +7,7 @@ import msgspec
 
 from postroom_contract import subjects
 from postroom_contract.mail import Pointer
+from postroom_contract.rules import ServerFlag
 
 
 class CommandBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -109,6 +110,15 @@ class ForwardMail(CommandBase, frozen=True, kw_only=True, tag="smtp.forward"):
     to: str
 
 
+class ArrangeMail(CommandBase, frozen=True, kw_only=True, tag="fetcher.arrange"):
+    """Flag or move a mail on the IMAP server that it was fetched from."""
+
+    mail: MailReference
+    flags: tuple[ServerFlag, ...] = ()
+    move_to: str = ""
+    """A folder by name or special use; empty = it stays."""
+
+
 class Redo(CommandBase, frozen=True, kw_only=True, tag="redo"):
     """Handle again what was set aside; the handler's unique keys keep it from happening twice."""
 
@@ -117,7 +127,16 @@ class Redo(CommandBase, frozen=True, kw_only=True, tag="redo"):
     original: Pointer
 
 
-Command = PostMail | RecordBounce | LeaveForum | SilencePerson | DeliverChunk | ForwardMail | Redo
+Command = (
+    PostMail
+    | RecordBounce
+    | LeaveForum
+    | SilencePerson
+    | DeliverChunk
+    | ForwardMail
+    | ArrangeMail
+    | Redo
+)
 
 
 def subject_of(command: Command) -> str:

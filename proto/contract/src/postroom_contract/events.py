@@ -160,6 +160,8 @@ class SkippedMail(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """Bytes, as the server says."""
     reason: str
+    title: str = ""
+    """Its subject and author, where the server tells them."""
 
 
 class MailboxChecked(EventBase, frozen=True, kw_only=True, tag="mailbox.checked"):

@@ -19,6 +19,8 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     reason: str
     at: datetime
+    title: str = ""
+    """Its subject and author, where the server tells them."""
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):

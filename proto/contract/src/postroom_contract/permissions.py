@@ -67,6 +67,7 @@ _PUBLISHES: Final = {
     "rules": (
         f"{ROOT}.command.*.forum-bridge.*.*",
         f"{ROOT}.command.*.smtp.forward.*",
+        f"{ROOT}.command.*.fetcher.arrange.*",
     ),
     "api": (
         f"{CONFIG_SUBJECT}.>",
@@ -89,7 +90,7 @@ _PUBLISHES: Final = {
     "forum-bridge": (f"{ROOT}.outbox.>", f"{ROOT}.command.*.smtp.deliver.*"),
 }
 _LOOKS_UP: Final = {
-    "fetcher": ("KV_config", *_INTAKE_NAMES, "WORK"),
+    "fetcher": ("KV_config", *_INTAKE_NAMES, "WORK", "COMMANDS"),
     "smtp": ("KV_config", *_INTAKE_NAMES, "OUTBOX", "PROGRESS", "COMMANDS"),
     "rules": ("KV_config", *_INTAKE_NAMES, "EVENTS", "COMMANDS"),
     "api": ("KV_config", *_INTAKE_NAMES, "EVENTS", "OUTBOX", "PROGRESS"),
@@ -99,6 +100,8 @@ _ANSWERS: Final = ("forum-bridge", "rules", "fetcher")
 _HEARS: Final = {
     "api": (f"{ROOT}.live.*.*", f"{ROOT}.beat.*"),
     **{service: (f"{ROOT}.rpc.{service}.*",) for service in _ANSWERS},
+    # … and those who share what other people's servers allow know how many they are.
+    "fetcher": (f"{ROOT}.rpc.fetcher.*", f"{ROOT}.beat.fetcher"),
 }
 
 

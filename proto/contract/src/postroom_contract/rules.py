@@ -6,6 +6,7 @@ import msgspec
 
 Field = Literal["from", "to", "cc", "subject", "header", "body", "size", "attachment"]
 Operator = Literal["contains", "equals", "starts", "ends", "wildcard", "regex", "less", "greater"]
+ServerFlag = Literal["read", "starred"]
 Importance = Literal["low", "normal", "high"]
 
 
@@ -91,6 +92,21 @@ class PostToForum(msgspec.Struct, frozen=True, tag="post_to_forum", tag_field="k
     forum: str
 
 
+class MoveOnServer(msgspec.Struct, frozen=True, tag="move_on_server", tag_field="kind"):
+    r"""Move the mail on the IMAP server that it was fetched from, by name or use (`\Junk`).
+
+    A folder that is not there is made.
+    """
+
+    folder: str
+
+
+class FlagOnServer(msgspec.Struct, frozen=True, tag="flag_on_server", tag_field="kind"):
+    r"""Set a flag of the mail on the IMAP server that it was fetched from (`\Seen`, `\Flagged`)."""
+
+    flag: ServerFlag
+
+
 Action = (
     SetImportance
     | SetSpamRating
@@ -101,6 +117,8 @@ Action = (
     | Delete
     | Forward
     | PostToForum
+    | MoveOnServer
+    | FlagOnServer
     | Stop
 )
 

@@ -1,6 +1,6 @@
 """What the api asks of rules, as request and answer: nothing here changes anything."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -48,6 +48,8 @@ class TryMail(Request[Trial], frozen=True, kw_only=True):
     service: ClassVar[str] = "rules"
     verb: ClassVar[str] = "try"
     answer: ClassVar[type] = Trial
+    source: Literal["smtp", "imap", "pop3"] = "smtp"
+    """How the mailbox gets its mail."""
     mailbox: str
     recipient: str
     sender: str

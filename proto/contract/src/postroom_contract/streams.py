@@ -164,9 +164,16 @@ FETCHER_IDLE: Final = ConsumerSpec(
     max_ack_pending=50_000,
 )
 
+FETCHER_COMMANDS: Final = ConsumerSpec(
+    name="fetcher-commands",
+    service="fetcher",
+    stream="COMMANDS",
+    filters=(f"{ROOT}.command.*.fetcher.>",),
+)
+
 CONSUMERS: Final = (
     *RULES_INTAKE, RULES_COMMANDS, FORUM_COMMANDS, FORUM_DELIVERIES, SMTP_COMMANDS, FETCHER_POLL,
-    FETCHER_IDLE,
+    FETCHER_IDLE, FETCHER_COMMANDS,
 )  # fmt: skip
 
 

@@ -18,11 +18,13 @@ from typing import Final, Self
 from aioimaplib import aioimaplib as base
 
 from postroom_contract.documents import FetchSource
+from postroom_contract.rules import ServerFlag
 from postroom_fetcher.aioimaplib_protocol import HardenedCommand, HardenedProtocol, Sink
 from postroom_fetcher.connecting import Way, plain, reach, tls_context, tls_words
 from postroom_fetcher.domain import oauth
 from postroom_fetcher.domain.folders import INBOX, Folder, chosen, encoded, folder_in
 from postroom_fetcher.domain.imap_wire import (
+    LINE_BYTES,
     Budget,
     Response,
     WireError,
@@ -31,6 +33,7 @@ from postroom_fetcher.domain.imap_wire import (
     number_of,
 )
 from postroom_fetcher.domain.plan import Listed
+from postroom_fetcher.domain.providers import provider_of
 from postroom_fetcher.ports import (
     FolderError,
     ForbiddenError,
@@ -40,6 +43,7 @@ from postroom_fetcher.ports import (
     UnreachableError,
 )
 
+_FLAGS: Final[dict[ServerFlag, str]] = {"read": r"(\Seen)", "starred": r"(\Flagged)"}
 _AT_ONCE: Final = 200
 _MANY: Final = 5_000_000
 """Messages of a folder that we believe."""
@@ -146,6 +150,11 @@ class HardenedClient(base.IMAP4):  # type: ignore[misc]  # the library has no ty
             raise SignInError(f"the server refuses login or password: {words}")
         self.protocol.state = base.AUTH
         await self._capability()
+
+    async def identify(self) -> None:
+        """Say who we are (RFC 2971) to a server that wants to know."""
+        if "ID" in self.protocol.capabilities:
+            await self.run("ID", '("name" "Postroom")')
 
     async def _bear(self, token: str) -> None:
         """Sign in with an access token (RFC 7628; XOAUTH2)."""
@@ -268,6 +277,8 @@ class ImapSession:
         try:
             await client.connect()
             await client.sign_in(password)
+            if provider_of(source.host).identify:
+                await client.identify()
             way.watch("sign_in", f"signed in as {source.login}")
         except BaseException:
             client.close_now()
@@ -401,6 +412,26 @@ class ImapSession:
         )
         return mails
 
+    async def heads(self, wanted: Sequence[Listed]) -> dict[str, bytes]:
+        """Return headers by UID, cut at 64 KB; what cannot be had is missing."""
+        keys = {int(one.key) for one in wanted}
+        heads: dict[str, bytes] = {}
+
+        def take(response: Response) -> None:
+            items = fetched(response)
+            if items is None or b"UID" not in items or number_of(items[b"UID"]) not in keys:
+                return
+            head = items.get(b"BODY[HEADER]<0>")
+            if isinstance(head, bytes):
+                heads[str(number_of(items[b"UID"]))] = head
+
+        budget = Budget(total=len(keys) * LINE_BYTES + _MARGIN, responses=len(keys) + 10_000)
+        await self._client.need(
+            "FETCH", uid_set(keys), f"(UID BODY.PEEK[HEADER]<0.{LINE_BYTES}>)",
+            prefix="UID", budget=budget, sink=take,
+        )  # fmt: skip
+        return heads
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Flag and expunge exactly these."""
         uids = sorted(map(int, keys))
@@ -415,14 +446,14 @@ class ImapSession:
             elif await self._only_ours_flagged(set(uids[begin : begin + _AT_ONCE])):
                 await self._client.need("EXPUNGE", budget=many)
 
-    async def mark_read(self, keys: Sequence[str]) -> None:
-        """Flag these as seen; no decision of ours depends on it."""
+    async def flag(self, keys: Sequence[str], flag: ServerFlag) -> None:
+        """Set a flag of these; no decision of ours depends on one."""
         uids = sorted(map(int, keys))
         for begin in range(0, len(uids), _AT_ONCE):
             some = uid_set(uids[begin : begin + _AT_ONCE])
             many = Budget(responses=50_000, total=10_000_000)
             await self._client.need(
-                "STORE", some, "+FLAGS.SILENT", r"(\Seen)", prefix="UID", budget=many
+                "STORE", some, "+FLAGS.SILENT", _FLAGS[flag], prefix="UID", budget=many
             )
 
     async def move(self, keys: Sequence[str], folder: str) -> None:
@@ -442,7 +473,7 @@ class ImapSession:
             await self._client.need("CREATE", name)
             result, words = await self._client.run(command, some, name, prefix="UID", budget=many)
         if result != "OK":
-            raise ServerError(f"the server does not move mails to {folder}: {words}")
+            raise FolderError(f"the server does not move mails to {folder}: {words}")
 
     async def _only_ours_flagged(self, ours: set[int]) -> bool:
         """Return whether EXPUNGE would remove nothing that somebody else has flagged."""

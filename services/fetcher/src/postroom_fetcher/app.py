@@ -1,7 +1,7 @@
 """Where the fetcher is put together; the only place that names concrete classes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,10 +12,11 @@ from postroom_contract.forum import Request
 from postroom_contract.importing import TakeMails
 from postroom_contract.ledger import ListStored, ReadLedger
 from postroom_contract.probing import ExchangeCode, ProbeMailbox
-from postroom_contract.streams import FETCHER_IDLE, FETCHER_POLL, INTAKE
+from postroom_contract.streams import FETCHER_COMMANDS, FETCHER_IDLE, FETCHER_POLL, INTAKE
 from postroom_fetcher import config
 from postroom_fetcher.config import FetcherConfig
 from postroom_fetcher.configured_mailboxes import FAMILIES, ConfiguredMailboxes
+from postroom_fetcher.handlers.arranging import Arranging
 from postroom_fetcher.handlers.chain import Chain
 from postroom_fetcher.handlers.checking import Checking
 from postroom_fetcher.handlers.entering import Entering
@@ -29,10 +30,12 @@ from postroom_fetcher.httpcore_tokens import TokenServers
 from postroom_fetcher.nats import NatsIntake, NatsLive, NatsWork
 from postroom_fetcher.ports import ServerError
 from postroom_fetcher.postgres import PostgresSeen
+from postroom_fetcher.postgres_arranged import PostgresArranged
 from postroom_fetcher.postgres_conversations import PostgresConversations
 from postroom_fetcher.postgres_grants import PostgresGrants
 from postroom_fetcher.postgres_imports import PostgresImports
 from postroom_fetcher.postgres_ledger import PostgresLedger
+from postroom_fetcher.replicas import HeardReplicas
 from postroom_fetcher.servers import MailServers
 from postroom_runtime.answering import answered
 from postroom_runtime.beacon import shine
@@ -46,7 +49,7 @@ from postroom_runtime.process import Process
 from postroom_runtime.sealing import SealedSecret, open_sealed, seal
 
 USER = "fetcher"
-STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "WORK", "DEAD", "KV_config")
+STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "WORK", "COMMANDS", "DEAD", "KV_config")
 
 
 async def start(process: Process) -> None:
@@ -62,30 +65,35 @@ async def start(process: Process) -> None:
     grants = PostgresGrants(database)
     entering = _entering(settings, grants, process.clock)
     conversations = PostgresConversations(database)
-    forgetting = Forgetting(mailboxes, grants, conversations)
+    arranged = PostgresArranged(database)
+    forgetting = Forgetting(mailboxes, grants, conversations, arranged)
     checking = Checking(
         servers,
         NatsIntake(bus),
         PostgresSeen(database),
         entering,
+        arranged,
         live,
         conversations,
         process.clock,
     )
     probing = Probing(servers, entering, live, process.clock)
-    guard = Guard(mailboxes)
+    guard, replicas = Guard(mailboxes), HeardReplicas()
     chain = Chain(
         checking,
         mailboxes,
         work,
         guard,
         process.clock,
+        replicas=replicas,
         waits=settings.waits > 0,
         host_connections=settings.host_connections,
     )
     waiting = Waiting(servers, entering, mailboxes, NatsIntake(bus), work, guard, process.clock)
     reconciling = Reconciling(mailboxes, work, process.clock)
     consumer = Consumer(bus, FETCHER_POLL, chain.on_job, concurrency=settings.connections)
+    arranging = Arranging(arranged, mailboxes, work)
+    commands = Consumer(bus, FETCHER_COMMANDS, arranging.on_command, concurrency=20)
     waits = Consumer(bus, FETCHER_IDLE, waiting.on_job, concurrency=settings.waits)
     for name, part in (
         ("broker", bus),
@@ -98,7 +106,7 @@ async def start(process: Process) -> None:
 
     async def stop() -> None:
         guard.stop()
-        await asyncio.gather(consumer.stop(), waits.stop())
+        await asyncio.gather(consumer.stop(), waits.stop(), commands.stop())
 
     process.on_stop(database.close)
     process.on_stop(bus.close)
@@ -106,18 +114,11 @@ async def start(process: Process) -> None:
     process.spawn(database.run(), "database")
     await bus.connect(process.settings, process.fail)
     process.spawn(bus.watch(), "watchdog")
+    await replicas.listen(bus)
     process.spawn(shine(process, bus), "beacon")
     await bus.assert_streams_patiently(STREAMS)
 
-    def changed(key: str) -> None:
-        family, _, id_ = key.partition(".")
-        if family == "mailbox":
-            guard.on_change(id_)
-            reconciling.on_change(id_)
-            forgetting.on_change(id_)
-
-    configuration.on_change(changed)
-
+    configuration.on_change(partial(_changed, (guard, reconciling, forgetting)))
     books = PostgresLedger(database)
     importing = Importing(mailboxes, NatsIntake(bus), PostgresImports(database), process.clock)
     await _answer(
@@ -136,8 +137,16 @@ async def start(process: Process) -> None:
     process.spawn(reconciling.run(), "schedules")
     process.spawn(guard.watch(), "guard")
     process.spawn(consumer.run(), "jobs")
+    process.spawn(commands.run(), "commands")
     if settings.waits:
         process.spawn(waits.run(), "waits")
+
+
+def _changed(lookers: Sequence[Guard | Reconciling | Forgetting], key: str) -> None:
+    family, _, id_ = key.partition(".")
+    if family == "mailbox":
+        for looker in lookers:
+            looker.on_change(id_)
 
 
 async def _answer(

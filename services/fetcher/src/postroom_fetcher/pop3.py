@@ -16,7 +16,9 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Self, TypeVar
 
 from postroom_contract.documents import FetchSource
+from postroom_contract.rules import ServerFlag
 from postroom_fetcher.connecting import Patience, Way, plain, reach, tls_context, tls_words
+from postroom_fetcher.domain import oauth
 from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.plan import Listed
 from postroom_fetcher.domain.transcript import Transcript
@@ -35,6 +37,9 @@ _WORTHWHILE: Final = 10
 """So many mails make it worth to ask whether they may be asked for ahead."""
 _AHEAD: Final = 20
 """Mails asked for before the first of them has come."""
+_CHALLENGE: Final = 16 * 1024
+_TITLE: Final = 64 * 1024
+"""Of a header that is only to be named."""
 _READ: Final = 256 * 1024
 _UIDL: Final = re.compile(rb"([0-9]{1,9}) ([\x21-\x7e]{1,200})[ \t]*")
 _SIZE: Final = re.compile(rb"([0-9]{1,9}) ([0-9]{1,15})\b.*")
@@ -154,7 +159,57 @@ class Pop3Session:
         except (OSError, ssl.SSLError, TimeoutError) as error:
             raise UnreachableError(f"TLS failed: {error}") from error
 
+    async def _bear(self, token: str) -> None:
+        """Sign in with an access token (RFC 5034, RFC 7628; XOAUTH2)."""
+        self._send(b"CAPA")
+        offered = await self._long(b"CAPA", _CAPABILITIES) or b""
+        named = [line.upper().split() for line in offered.split(b"\r\n")]
+        mechanisms = {word.decode("ascii", "replace") for line in named for word in line[1:]
+                      if line[0] == b"SASL"}  # fmt: skip
+        mechanism = oauth.mechanism_of(frozenset(mechanisms))
+        if mechanism is None:
+            raise ForbiddenError("the server offers no sign-in by OAuth2")
+        try:
+            first = oauth.response(mechanism, self._source, token)
+        except ValueError as error:
+            raise ForbiddenError(str(error)) from None
+        # Tokens are longer than a command may be (RFC 5034 §4): the response has a line of its own.
+        said = await self._answered(b"AUTH " + mechanism.encode())
+        if said is None:
+            said = await self._answered(first)
+        if said is None:  # why it is refused, in base64: that is only said with the last answer
+            said = await self._answered(oauth.after_refusal(mechanism))
+        if said is None:
+            raise ServerError("the server asks on and on instead of signing us in")
+        good, words = said
+        if not good and _NOT_NOW.search(plain(words)):
+            raise ServerError(f"the server cannot sign us in now: {plain(words)}")
+        if not good:
+            raise SignInError(f"the server refuses the provider's token: {plain(words)}")
+
+    async def _answered(self, line: bytes) -> tuple[bool, bytes] | None:
+        """Send a line of an exchange; return how it ended, or None when the server asks on."""
+
+        async def step() -> tuple[bool, bytes] | None:
+            heard = await self._wire.until(b"\r\n", _CHALLENGE)
+            if heard[:1] == b"+" and heard[:3] != b"+OK":
+                del self._wire.buffer[:2]
+                return None
+            self._wire.buffer[:0] = heard
+            answer = await self._wire.status()
+            del self._wire.buffer[:2]
+            return answer
+
+        if line.startswith(b"AUTH "):
+            self._send(line)
+        else:  # what carries the token is written down nowhere
+            self._wire.writer.write(line + b"\r\n")
+        return await self._within(step(), b"AUTH", self._patience.login)
+
     async def _sign_in(self, password: str, stamp: bytes) -> None:
+        if self._source.auth == "oauth2":
+            await self._bear(password)
+            return
         login = _argument(self._source.login)
         secret = _argument(password, spaces=True)
         seconds = self._patience.login
@@ -235,6 +290,18 @@ class Pop3Session:
             mails[one.key] = answer
         return mails
 
+    async def heads(self, wanted: Sequence[Listed]) -> dict[str, bytes]:
+        """Return the headers by UIDL (TOP); a server that has no TOP names none."""
+        found: dict[str, bytes] = {}
+        for one in wanted:
+            command = b"TOP %d 0" % self._numbers[one.key]
+            self._send(command)
+            head = await self._long(command, _TITLE)
+            if head is None:
+                break
+            found[one.key] = head
+        return found
+
     async def _ask_for_pipelining(self) -> None:
         """Learn whether commands may be sent before the answer to the last has come (RFC 2449)."""
         self._send(b"CAPA")
@@ -248,9 +315,9 @@ class Pop3Session:
             self._deleting = True
             await self._need(b"DELE %d" % self._numbers[key])
 
-    async def mark_read(self, keys: Sequence[str]) -> None:  # noqa: ARG002 - never done
+    async def flag(self, keys: Sequence[str], flag: ServerFlag) -> None:  # noqa: ARG002 - never done
         """POP3 marks nothing: ForbiddenError."""
-        raise ForbiddenError("POP3 cannot mark mails as read")
+        raise ForbiddenError("POP3 cannot mark mails")
 
     async def move(self, keys: Sequence[str], folder: str) -> None:  # noqa: ARG002 - never done
         """POP3 moves nothing: ForbiddenError."""

@@ -8,9 +8,12 @@ from typing import Protocol as Port
 
 import msgspec
 
+from postroom_contract.commands import ArrangeMail
 from postroom_contract.documents import AddressDocument, FetchSource, MailboxDocument
 from postroom_contract.events import FetchState, MailboxChecked
 from postroom_contract.probing import CheckProgress, ProbeProgress, StageName
+from postroom_contract.rules import ServerFlag
+from postroom_fetcher.domain.arrangement import Arrangement
 from postroom_fetcher.domain.cursor import Cursor, Entry
 from postroom_fetcher.domain.folders import INBOX
 from postroom_fetcher.domain.oauth import Said, Tokens
@@ -47,7 +50,7 @@ class ForbiddenError(ServerError):
 
 
 class FolderError(ServerError):
-    """One folder cannot be opened; the connection is as good as before."""
+    """One folder cannot be used; the connection is as good as before."""
 
 
 class OvertakenError(PostroomError):
@@ -93,11 +96,14 @@ class Session(Port):
     async def fetch(self, wanted: Sequence[Listed], limit: int) -> dict[str, bytes]:
         """Return the mails by key. What has vanished is missing; none is larger than `limit`."""
 
+    async def heads(self, wanted: Sequence[Listed]) -> dict[str, bytes]:
+        """Return headers by key, without the bodies; what cannot be had is missing."""
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete these, at the latest with `finish`."""
 
-    async def mark_read(self, keys: Sequence[str]) -> None:
-        """Mark these as read. ForbiddenError by POP3."""
+    async def flag(self, keys: Sequence[str], flag: ServerFlag) -> None:
+        """Set a flag of these. ForbiddenError by POP3."""
 
     async def move(self, keys: Sequence[str], folder: str) -> None:
         """Move these, and make the folder when there is none. ForbiddenError by POP3."""
@@ -240,6 +246,19 @@ class Seen(Port):
         """Write down that these were deleted on the server."""
 
 
+class Arranged(Port):
+    """What rules want done to mails on their servers."""
+
+    async def add(self, command: ArrangeMail) -> bool | None:
+        """Note what is wanted; return whether it is open, None when the mail is not known (yet)."""
+
+    async def open(self, mailbox: str) -> list[Arrangement]:
+        """Return what is open of a mailbox, in order; of very much a part."""
+
+    async def done(self, commands: Sequence[str]) -> None:
+        """Write down that these need nothing more."""
+
+
 class Log(Port):
     """The protocol log."""
 
@@ -278,6 +297,13 @@ class Mailboxes(Port):
 
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""
+
+
+class Replicas(Port):
+    """The fetchers that run."""
+
+    def count(self) -> int:
+        """Return how many there are, this one included; what has just changed may be missing."""
 
 
 class Live(Port):

@@ -15,9 +15,9 @@ _PROGRESS = """
     SET account = excluded.account, document = excluded.document, at = now()
 """
 _SEEN = """
-    INSERT INTO seen (mailbox, folder, uidvalidity, key, mail, sha256, size, state, reason)
+    INSERT INTO seen (mailbox, folder, uidvalidity, key, mail, sha256, size, state, reason, title)
     SELECT $1, $2, $3, * FROM unnest(
-        $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[])
+        $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::text[])
     ON CONFLICT (mailbox, folder, uidvalidity, key) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, sha256 = excluded.sha256,
         size = excluded.size, at = now()
@@ -73,6 +73,7 @@ class PostgresSeen:
                     [one.size for one in last],
                     [one.state for one in last],
                     [one.reason for one in last],
+                    [one.title for one in last],
                 )
             document = msgspec.json.encode(cursor).decode()
             await connection.execute(_PROGRESS, mailbox.id, mailbox.account, document, folder)

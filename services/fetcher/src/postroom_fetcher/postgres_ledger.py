@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from postroom_contract.ledger import (
     MOST_IDS,
     Ledger,
@@ -24,10 +26,11 @@ _COUNTS = """
     FROM seen WHERE mailbox = $1
 """
 _LEFT = """
-    SELECT folder, key, size, reason, at, mail FROM seen
+    SELECT folder, key, size, reason, title, at, mail FROM seen
     WHERE mailbox = $1 AND state = 'skipped' AND ($2::timestamptz IS NULL OR (at, mail) < ($2, $3))
     ORDER BY at DESC, mail DESC LIMIT $4
 """
+_OF_LEFT = ("folder", "key", "size", "reason", "title", "at")
 _STORED = """
     SELECT mail, at, mailbox FROM seen
     WHERE {whose} AND mail > $2 AND state <> 'skipped' AND reason = ''
@@ -53,10 +56,7 @@ class PostgresLedger:
         return Ledger(
             **dict(counts),
             lying=tuple(
-                Left(
-                    folder=r["folder"], key=r["key"], size=r["size"], reason=r["reason"], at=r["at"]
-                )
-                for r in page
+                msgspec.convert({name: r[name] for name in _OF_LEFT}, type=Left) for r in page
             ),
             next_cursor=f"{page[-1]['at'].isoformat()} {page[-1]['mail']}" if more else None,
         )

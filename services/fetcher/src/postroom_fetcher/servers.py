@@ -10,7 +10,7 @@ from postroom_fetcher.aioimaplib_client import ImapSession
 from postroom_fetcher.connecting import Way
 from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.pop3 import Pop3Session
-from postroom_fetcher.ports import ForbiddenError, Protocol, Session, Watch
+from postroom_fetcher.ports import Protocol, Session, Watch
 
 _BESIDES: Final = ("dns", "tcp", "tls")
 
@@ -44,6 +44,4 @@ class MailServers:
             self._way.transcript.hide(password)
         if protocol == "imap":
             return await ImapSession.open(source, password, self._way, writable=writable)
-        if source.auth != "password":
-            raise ForbiddenError("a mailbox by POP3 signs in with a password")
         return await Pop3Session.open(source, password, self._way)

@@ -97,7 +97,7 @@ class SortMail:
             received_at=self._clock.now(),
             sha256="",
             size=len(question.raw),
-            source="smtp",
+            source=question.source,
             transaction="txn_trial",
         )
         facts = facts_of(mail, envelope, own_marker=self._is_ours(mail))

@@ -115,7 +115,7 @@ class PasswordState(msgspec.Struct, frozen=True):
 class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     """A source as it is shown."""
 
-    type: str
+    type: Type
     addresses: list[str]
     host: str
     port: int

@@ -31,6 +31,8 @@ ACTIONS: Final = {
     "delete": "delete",
     "forward": "forward to",
     "post_to_forum": "post to the forum",
+    "move_on_server": "move on its IMAP server to the folder",
+    "flag_on_server": "mark on its IMAP server as (read, starred)",
     "stop": "try no further rule",
 }
 _ARGUMENT: Final = {
@@ -41,6 +43,8 @@ _ARGUMENT: Final = {
     "mark_spam": "spam",
     "forward": "to",
     "post_to_forum": "forum",
+    "move_on_server": "folder",
+    "flag_on_server": "flag",
 }
 
 

@@ -9,9 +9,11 @@ from postroom_contract.rules import (
     AddTag,
     Condition,
     Delete,
+    FlagOnServer,
     Forward,
     MarkRead,
     MarkSpam,
+    MoveOnServer,
     PostToForum,
     SetImportance,
     SetSpamRating,
@@ -64,6 +66,8 @@ _ACTIONS: dict[type, Callable[[Any], str]] = {
     Delete: lambda _: "delete",
     Forward: lambda what: f"forward to {what.to}",
     PostToForum: lambda what: f"post to forum {what.forum}",
+    MoveOnServer: lambda what: f"move to {what.folder} on its server",
+    FlagOnServer: lambda what: f"mark as {what.flag} on its server",
     Stop: lambda _: "stop",
 }
 

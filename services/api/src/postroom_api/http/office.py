@@ -339,12 +339,13 @@ class Office:
 
     async def try_mail(self, who: Principal, mailbox: str, raw: bytes) -> Trial:
         """Return what the rules in force would say of a mail; nothing happens."""
-        addresses = (await self.mailbox(who, mailbox)).addresses
+        box = await self.mailbox(who, mailbox)
         trial = await self._services.ask(
             TryMail(
                 account=who.account,
                 mailbox=mailbox,
-                recipient=addresses[0] if addresses else mailbox,
+                source=box.source.type,
+                recipient=box.addresses[0] if box.addresses else mailbox,
                 sender=TRIAL_SENDER,
                 raw=normalise(raw),
             )

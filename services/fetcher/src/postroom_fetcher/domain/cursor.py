@@ -30,6 +30,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     state: Literal["stored", "skipped"]
     reason: str = ""
+    title: str = ""
+    """Of what was left: its subject and who sent it."""
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

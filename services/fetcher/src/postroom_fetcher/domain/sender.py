@@ -9,10 +9,11 @@ from typing import Final
 
 from postroom_mail.address import AddressError, parse_address
 from postroom_mail.addresslist import read_address_list
-from postroom_mail.headers import MAX_BLOCK, split_head
+from postroom_mail.headers import MAX_BLOCK, decode_words, split_head
 
 HISTORY: Final = timedelta(days=7)
 """No MTA holds a mail longer on its way (RFC 5321 §4.5.4.1: 4 to 5 days)."""
+TITLE: Final = 200
 NOBODY: Final = "unknown@sender.invalid"
 """RFC 2606 §2."""
 
@@ -30,6 +31,14 @@ def sender_of(raw: bytes) -> str:
             except AddressError:
                 continue
     return NOBODY
+
+
+def title_of(head: bytes) -> str:
+    """Return subject and author of a header in one printable line; empty when it has neither."""
+    fields = split_head(head[:MAX_BLOCK])
+    words = [decode_words(fields.first(name)).strip() for name in ("subject", "from")]
+    text = " — ".join(word for word in words if word)
+    return "".join(c if c.isprintable() else " " for c in text)[:TITLE]
 
 
 def is_history(raw: bytes, now: datetime) -> bool:

@@ -4,7 +4,8 @@ Laws:
 1. A mailbox has a schedule or a job, never both for long; whoever holds the job makes the next
    schedule, and reconciliation only what is missing (DESIGN §3).
 2. Every check that ends says so by an event.
-3. One server has so many connections and no more: one that hangs costs the others nothing.
+3. One provider, or one server of nobody known, has so many connections of all fetchers together
+   and no more: one that hangs costs the others nothing.
 """
 
 import asyncio
@@ -21,10 +22,12 @@ from postroom_contract.events import FetchState, MailboxChecked
 from postroom_contract.ids import derived_id
 from postroom_contract.work import PollJob
 from postroom_fetcher.domain.pauses import next_check
-from postroom_fetcher.handlers.checking import Checking, Tally
+from postroom_fetcher.domain.providers import provider_of, share
+from postroom_fetcher.handlers.checking import Checking
+from postroom_fetcher.handlers.folder_check import Tally
 from postroom_fetcher.handlers.guarding import ChangedError, Guard
 from postroom_fetcher.handlers.waiting import awaited
-from postroom_fetcher.ports import Mailboxes, OvertakenError, ServerError, Work
+from postroom_fetcher.ports import Mailboxes, OvertakenError, Replicas, ServerError, Work
 from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered
 from postroom_runtime.errors import DroppedError, NotYetError, UnavailableError
@@ -52,6 +55,7 @@ class Chain:
         chance: Callable[[], float] = random.random,
         longest: float = LONGEST_CHECK,
         *,
+        replicas: Replicas,
         waits: bool = True,
         host_connections: int = 20,
     ) -> None:
@@ -64,7 +68,8 @@ class Chain:
         self._longest = longest
         self._waits = waits
         self._host_connections = host_connections
-        self._hosts: Counter[tuple[str, int]] = Counter()
+        self._replicas = replicas
+        self._hosts: Counter[str] = Counter()
         self._log = structlog.get_logger()
 
     async def on_job(self, delivered: Delivered) -> None:
@@ -84,18 +89,21 @@ class Chain:
 
     @contextlib.contextmanager
     def _at_host(self, mailbox: MailboxDocument) -> Iterator[None]:
-        """Count a connection to the mailbox's server; NotYetError when there are enough."""
-        host = (mailbox.fetch.host.lower(), mailbox.fetch.port) if mailbox.fetch else ("", 0)
-        if self._hosts[host] >= self._host_connections:
+        """Count a connection to the mailbox's provider; NotYetError when there are enough."""
+        assert mailbox.fetch is not None
+        provider = provider_of(mailbox.fetch.host)
+        whose = provider.name or f"{mailbox.fetch.host.lower()}:{mailbox.fetch.port}"
+        limit = min(self._host_connections, provider.connections)
+        if self._hosts[whose] >= share(limit, self._replicas.count()):
             pause = HOST_PAUSE * (0.2 + self._chance())
-            raise NotYetError(f"enough connections to {host[0]} already", pause)
-        self._hosts[host] += 1
+            raise NotYetError(f"enough connections to {whose} already", pause)
+        self._hosts[whose] += 1
         try:
             yield
         finally:
-            self._hosts[host] -= 1
-            if not self._hosts[host]:
-                del self._hosts[host]
+            self._hosts[whose] -= 1
+            if not self._hosts[whose]:
+                del self._hosts[whose]
 
     def _fetchable(self, id_: str, job: PollJob, deliveries: int) -> MailboxDocument | None:
         mailbox = self._mailboxes.mailbox(id_)
@@ -106,7 +114,9 @@ class Chain:
             raise NotYetError("no such mailbox yet", UNKNOWN_PAUSES[deliveries - 1])
         if mailbox is None or not mailbox.active or mailbox.source == "smtp":
             return None
-        by_hand = mailbox.fetch is None or mailbox.fetch.interval_minutes <= 0
+        if mailbox.fetch is None:
+            return None
+        by_hand = mailbox.fetch.interval_minutes <= 0
         return None if by_hand and job.reason == "interval" else mailbox
 
     async def _check(self, mailbox: MailboxDocument, job: PollJob, delivered: Delivered) -> None:
@@ -143,7 +153,10 @@ class Chain:
         error: str | None,
     ) -> None:
         failures = job.failures + 1 if state != "idle" else 0
-        interval = mailbox.fetch.interval_minutes if mailbox.fetch else 0
+        assert mailbox.fetch is not None
+        interval = mailbox.fetch.interval_minutes
+        if interval > 0:
+            interval = max(interval, provider_of(mailbox.fetch.host).least_minutes)
         pause = next_check(state, failures, interval, self._chance())
         when = self._clock.after(pause) if pause is not None else None
         await self._work.tell(

@@ -1,38 +1,23 @@
-"""One check of one mailbox, folder by folder: list, fetch, keep, and settle what is kept.
+"""One check of one mailbox, folder by folder (`folder_check` has what is done in each).
 
-Laws:
-1. Messages are dealt with in the server's order; the cursor never passes one that is neither
-   stored, nor left there with a reason, nor gone from the server.
-2. Deleted, moved or marked on the server is only what the committed cursor, or the ledger that
-   follows it, says is stored.
-3. The mailbox is entered last, when all is there to keep what comes.
+Law: the mailbox is entered last, when all is there to keep what comes.
 """
 
-import asyncio
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from datetime import date
 
-import msgspec
-import structlog
-
-from postroom_contract.codec import envelope_to_header
 from postroom_contract.documents import AddressDocument, FetchSource, MailboxDocument
-from postroom_contract.events import SkippedMail
-from postroom_contract.ids import short_hash
-from postroom_contract.probing import CheckProgress
 from postroom_contract.work import PollJob
-from postroom_fetcher.domain import cursor as cursors
-from postroom_fetcher.domain import intake, plan
 from postroom_fetcher.domain.after import After
-from postroom_fetcher.domain.cursor import Cursor, Entry
+from postroom_fetcher.domain.arrangement import elsewhere
 from postroom_fetcher.domain.folders import INBOX
-from postroom_fetcher.domain.plan import Listed, Step
 from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.handlers.entering import Entering, discreet
-from postroom_fetcher.handlers.keeping import Keeping, Kept, Sent
+from postroom_fetcher.handlers.folder_check import Entered, FolderCheck, Means, Tally
+from postroom_fetcher.handlers.keeping import Keeping
 from postroom_fetcher.handlers.room import Room
 from postroom_fetcher.ports import (
+    Arranged,
     FolderError,
     ForbiddenError,
     Intake,
@@ -42,22 +27,8 @@ from postroom_fetcher.ports import (
     Seen,
     ServerError,
     Servers,
-    Session,
 )
 from postroom_runtime.clock import Clock
-
-SHOWN = 100
-
-
-class Tally(msgspec.Struct):
-    """What a check has come to so far; true also when it breaks off."""
-
-    found: int = 0
-    stored: int = 0
-    skipped: list[SkippedMail] = msgspec.field(default_factory=list)
-    transaction: str = ""
-    tells: bool = False
-    """Whether the server would tell of new mail."""
 
 
 class Checking:
@@ -69,6 +40,7 @@ class Checking:
         intake_: Intake,
         seen: Seen,
         entering: Entering,
+        arranged: Arranged,
         live: Live,
         protocol_log: Log,
         clock: Clock,
@@ -78,9 +50,8 @@ class Checking:
         self._intake = intake_
         self._seen = seen
         self._entering = entering
-        self._live = live
         self._clock = clock
-        self.room = Room()
+        self._means = Means(intake_, arranged, live, clock, Room())
 
     async def check(
         self,
@@ -120,13 +91,14 @@ class Checking:
         if source is None or mailbox.source == "smtp":
             raise ForbiddenError("the mailbox has no server to fetch from")
         protocol: Protocol = mailbox.source
-        self.tell(mailbox, tally)
+        self._means.tell(mailbox, tally)
         inbox = self._keeping(mailbox, protocol, source, INBOX)
         await inbox.begin()
         after = After.of(source)
+        wanted = await self._means.arranged.open(mailbox.id) if protocol == "imap" else []
         servers = self._servers.recorded(transcript)
         session, password = await self._entering.enter(
-            servers, protocol, mailbox, source, writable=after.writes
+            servers, protocol, mailbox, source, writable=after.writes or bool(wanted)
         )
         with discreet(password):
             try:
@@ -135,28 +107,19 @@ class Checking:
                     raise ForbiddenError(
                         f"mails would be moved to {after.move_to}, which is fetched from itself"
                     )
+                entered = Entered(
+                    mailbox=mailbox, source=source, address=address, protocol=protocol,
+                    session=session, tally=tally, wanted=wanted, fetched=names,
+                )  # fmt: skip
                 keepings = {name: self._keeping(mailbox, protocol, source, name) for name in names}
                 keepings[INBOX] = inbox
-                checks = [
-                    _One(
-                        self,
-                        mailbox,
-                        source,
-                        address,
-                        protocol,
-                        keepings[name],
-                        session,
-                        tally,
-                        name,
-                    )
-                    for name in names
-                ]
-                await self._folders(checks, session, since)
+                checks = [FolderCheck(self._means, entered, keepings[name], name) for name in names]
+                await self._folders(entered, checks, since)
             finally:
                 session.close()
 
     async def _folders(
-        self, checks: Sequence["_One"], session: Session, since: date | None
+        self, entered: Entered, checks: Sequence[FolderCheck], since: date | None
     ) -> None:
         """Check one folder after the other; one that cannot be opened does not stop the next."""
         missing: FolderError | None = None
@@ -167,9 +130,11 @@ class Checking:
                 await one.run(since)
             except FolderError as error:
                 missing = error
-        await session.finish()
+        await entered.session.finish()
         for one in checks:
             await one.finished()
+        if entered.wanted:
+            await self._means.arranged.done(elsewhere(entered.wanted, entered.fetched))
         if missing is not None:
             raise missing
 
@@ -180,321 +145,3 @@ class Checking:
         return Keeping(
             self._intake, self._seen, self._clock, mailbox, protocol, folder, settles=settles
         )
-
-    def today(self) -> date:
-        """Return the day, in UTC."""
-        return self._clock.now().date()
-
-    def tell(self, mailbox: MailboxDocument, tally: Tally) -> None:
-        """Tell who looks on how far it is."""
-        told = CheckProgress(
-            mailbox=mailbox.id, found=tally.found, stored=tally.stored, at=self._clock.now()
-        )
-        self._live.tell(mailbox.account, mailbox.id, told)
-
-    def kept(self, one: "_One", listed: Listed, raw: bytes) -> Kept:
-        """Return a mail as it is stored."""
-        id_ = one.mail_id(listed.key)
-        envelope = intake.envelope(
-            raw,
-            one.mailbox,
-            one.address,
-            id_=id_,
-            protocol=one.protocol,
-            login=one.source.login,
-            transaction=one.tally.transaction,
-            received_at=self._clock.now(),
-        )
-        publication = self._intake.mail(envelope_to_header(envelope), id_, one.mailbox, raw)
-        entry = Entry(
-            key=listed.key, mail=id_, sha256=envelope.sha256, size=len(raw), state="stored"
-        )
-        return Kept(entry, publication)
-
-    def may_be_known(self, one: "_One", kept: Sequence[Kept]) -> bool:
-        """Return whether an earlier UIDVALIDITY may have brought one of these."""
-        cursor = one.keeping.cursor
-        return any(cursors.may_be_known(cursor, k.entry.key, one.protocol) for k in kept)
-
-    async def known_before(self, one: "_One", kept: Sequence[Kept]) -> list[Kept]:
-        """Return the same without the mails that an earlier UIDVALIDITY had brought already."""
-        cursor = one.keeping.cursor
-        candidates = {
-            k.entry.key for k in kept if cursors.may_be_known(cursor, k.entry.key, one.protocol)
-        }
-        hashes = [k.entry.sha256 for k in kept if k.entry.key in candidates]
-        if not hashes:
-            return list(kept)
-        spare = dict(await one.keeping.spare(hashes))
-        result: list[Kept] = []
-        for k in kept:
-            known = k.mail is not None and k.entry.key in candidates
-            if known and spare.get(k.entry.sha256, 0) > 0:
-                spare[k.entry.sha256] -= 1
-                reason = "known by its content from before the numbers changed"
-                result.append(Kept(msgspec.structs.replace(k.entry, reason=reason)))
-            else:
-                result.append(k)
-        return result
-
-
-class _Portion(msgspec.Struct, frozen=True):
-    """One portion as the server handed it out."""
-
-    kept: list[Kept]
-    stuck: bool
-    """Behind these comes one that is still listed, but was not handed out."""
-    sent: Sent | None
-    held: AsyncExitStack
-    """The room it takes, and what `sent` needs; to be closed when it is stored or given up."""
-
-
-class _One:
-    """One check, from the open session on."""
-
-    def __init__(
-        self,
-        checking: Checking,
-        mailbox: MailboxDocument,
-        source: FetchSource,
-        address: AddressDocument | None,
-        protocol: Protocol,
-        keeping: Keeping,
-        session: Session,
-        tally: Tally,
-        folder: str,
-    ) -> None:
-        self.checking = checking
-        self.mailbox = mailbox
-        self.source = source
-        self.address = address
-        self.protocol: Protocol = protocol
-        self.keeping = keeping
-        self.session = session
-        self.tally = tally
-        self.folder = folder
-        self._after = After.of(source)
-        self._deleted: list[str] = []
-        self._log = structlog.get_logger().bind(mailbox=mailbox.id)
-        self._limit = plan.size_limit(mailbox, source)
-
-    def mail_id(self, key: str) -> str:
-        """Return the id that this message always gets."""
-        validity = self.keeping.cursor.uidvalidity
-        return intake.mail_id(self.protocol, self.mailbox.id, validity, key, self.folder)
-
-    async def run(self, since: date | None) -> None:
-        """Do all of it in this folder."""
-        present = await self._list(everything=since is not None)
-        if since is not None:
-            await self._again(present, since)
-        self.tally.tells = self.tally.tells or self.session.tells
-        cursor = self.keeping.cursor
-        new = [one for one in present if cursors.is_new(cursor, one.key, self.protocol)]
-        await self._settle(cursor.to_settle)
-        faults = cursor.faults
-        left = max(self.source.max_messages - self.tally.stored, 0)
-        if self.source.max_messages and not left:
-            return
-        planned = plan.plan(new, limit=self._limit, max_messages=left, faults=faults)
-        self.tally.found += planned.found
-        self.checking.tell(self.mailbox, self.tally)
-        await self._portions(plan.portions(planned.steps, careful=faults > 0))
-        await self._delete_old({one.key for one in present})
-        if self._after.mark_read:
-            # Whoever marks a mail as unread later means it.
-            await self.keeping.flush()
-
-    async def finished(self) -> None:
-        """Tell the ledger what is deleted now that the server has said goodbye."""
-        if self._deleted:
-            await self.keeping.deleted(self._deleted)
-
-    async def _settle(self, keys: Sequence[str]) -> None:
-        """Do on the server what is to be done about mails that are stored."""
-        if not keys:
-            return
-        if self._after.mark_read:
-            await self.session.mark_read(keys)
-        if self._after.move_to:
-            (folder,) = await self.session.chosen([self._after.move_to])
-            if folder != self.folder:
-                await self.session.move(keys, folder)
-        elif self._after.delete_at_once:
-            await self._delete(keys)
-        if self.protocol == "imap":
-            self.keeping.settled(set(keys))
-
-    async def _delete(self, keys: Sequence[str]) -> None:
-        await self.session.delete(keys)
-        if self.protocol == "imap":
-            await self.keeping.deleted(keys)
-        else:  # it is not sure before the end
-            self._deleted += keys
-
-    async def _again(self, present: Sequence[Listed], since: date) -> None:
-        """Fetch what came from a day on, was dealt with once, and is not here.
-
-        POP3 tells no dates: all that is not here.
-        """
-        # The server's day may be another than ours.
-        days = (self.checking.today() - since).days + 1
-        if days < 0:
-            return
-        newer = await self.session.newer(days)
-        cursor = self.keeping.cursor
-        old = [
-            one
-            for one in present
-            if (newer is None or one.key in newer)
-            and not cursors.is_new(cursor, one.key, self.protocol)
-        ]
-        have = await self.keeping.have([one.key for one in old])
-        missing = [one for one in old if one.key not in have]
-        planned = plan.plan(missing, limit=self._limit, max_messages=0, faults=0)
-        self.tally.found += planned.found
-        self.checking.tell(self.mailbox, self.tally)
-        await self._portions(plan.portions(planned.steps, careful=False), blame=False)
-
-    async def _delete_old(self, present: Collection[str]) -> None:
-        """Delete what has been stored for long enough, and is still there."""
-        if not self._after.delete_days:
-            return
-        due = [
-            key
-            for key in await self.keeping.stored_before(self._after.delete_days)
-            if key in present
-        ]
-        if due:
-            await self._delete(due)
-
-    async def _portions(self, portions: Iterator[list[Step]], *, blame: bool = True) -> None:
-        """Have a portion at hand while the one before it is stored.
-
-        `blame`: what cannot be had counts as a fault of the next new message.
-
-        The session does one thing at a time: what was stored is settled between two portions.
-        """
-        stored: list[str] = []
-        stuck = False
-        ahead = self._ahead(portions)
-        try:
-            while ahead is not None:
-                try:
-                    portion = await ahead
-                except ServerError:
-                    if blame:
-                        await self.keeping.fault()
-                    raise
-                async with portion.held:
-                    await self._settle(stored)
-                    stuck = portion.stuck
-                    ahead = None if stuck else self._ahead(portions)
-                    stored = await self._store(portion)
-        finally:
-            if ahead is not None:
-                await _given_up(ahead)
-        await self._settle(stored)
-        if stuck:
-            if blame:
-                await self.keeping.fault()
-            raise ServerError("the server lists a message but does not hand it out")
-
-    def _ahead(self, portions: Iterator[list[Step]]) -> "asyncio.Task[_Portion] | None":
-        """Begin to get the next portion, if there is one."""
-        steps = next(portions, None)
-        return asyncio.create_task(self._get(steps)) if steps else None
-
-    async def _list(self, *, everything: bool) -> list[Listed]:
-        validity = await self.session.folder(self.folder)
-        before = self.keeping.cursor
-        cursor = cursors.begun(before, _origin(self.protocol, self.source), validity)
-        present = await self.session.listing(0 if everything else self._from(cursor))
-        keys = [one.key for one in present]
-        if cursor is not before and before.serial:
-            self._log.info("messages are numbered anew; known contents are not stored again")
-            cursor = cursors.moved(cursor, keys, self.protocol)
-        self.keeping.cursor = cursor = cursors.listed(cursor, keys, self.protocol)
-        if before.serial == 0 and self.source.first_import_days is not None:
-            cursor = await self._begin_late(keys, self.source.first_import_days)
-        return present
-
-    def _from(self, cursor: Cursor) -> int:
-        """Return behind which UID to list: all that may have to be fetched or settled."""
-        if self.protocol == "pop3" or self._after.delete_days:
-            return 0
-        return min([cursor.uid, *(int(key) - 1 for key in cursor.to_settle)])
-
-    async def _begin_late(self, keys: Sequence[str], days: int) -> Cursor:
-        """Pass over what the first import shall leave out, in one commit of its own."""
-        newer = await self.session.newer(days) if days and keys else set()
-        if newer is None:
-            raise ForbiddenError("this server tells no dates: import everything or only new mail")
-        passed = cursors.passed_over(keys, newer, self.protocol)
-        await self.keeping.pass_over(passed)
-        return self.keeping.cursor
-
-    async def _get(self, steps: list[Step]) -> "_Portion":
-        """Fetch a portion, up to a message that is stuck, and send it to the broker."""
-        wanted = [listed for listed, reason in steps if not reason]
-        async with AsyncExitStack() as held:
-            room = self.checking.room.taken(sum(one.size for one in wanted))
-            await held.enter_async_context(room)
-            mails = await self.session.fetch(wanted, self._limit) if wanted else {}
-            stuck = await self._still_there({one.key for one in wanted if one.key not in mails})
-            kept: list[Kept] = []
-            for listed, reason in steps:
-                if listed.key in stuck:
-                    break
-                if reason:
-                    kept.append(Kept(self._skipped(listed, reason)))
-                elif listed.key in mails:
-                    kept.append(self.checking.kept(self, listed, mails.pop(listed.key)))
-            sent: Sent | None = None
-            if not self.checking.may_be_known(self, kept):
-                sent = await held.enter_async_context(self.keeping.ahead(kept))
-            return _Portion(kept, bool(stuck), sent, held.pop_all())
-
-    async def _store(self, portion: "_Portion") -> list[str]:
-        """Keep one portion; return the keys of what is stored."""
-        kept = portion.kept
-        if kept:
-            if portion.sent is None:
-                kept = await self.checking.known_before(self, kept)
-            await self.keeping.keep(kept, portion.sent)
-            self._count(kept)
-        return [one.entry.key for one in kept if one.entry.state == "stored"]
-
-    async def _still_there(self, keys: set[str]) -> set[str]:
-        """Return those that the server still lists, though it did not hand them out."""
-        if not keys:
-            return set()
-        after = min(map(int, keys)) - 1 if self.protocol == "imap" else 0
-        return keys & {one.key for one in await self.session.listing(after)}
-
-    def _skipped(self, listed: Listed, reason: str) -> Entry:
-        id_ = self.mail_id(listed.key)
-        return Entry(
-            key=listed.key, mail=id_, sha256="", size=listed.size, state="skipped", reason=reason
-        )
-
-    def _count(self, kept: Sequence[Kept]) -> None:
-        self.tally.stored += sum(one.mail is not None for one in kept)
-        for one in kept:
-            if one.entry.state == "skipped" and len(self.tally.skipped) < SHOWN:
-                self.tally.skipped.append(
-                    SkippedMail(key=one.entry.key, size=one.entry.size, reason=one.entry.reason)
-                )
-        self.checking.tell(self.mailbox, self.tally)
-
-
-async def _given_up(ahead: asyncio.Task[_Portion]) -> None:
-    """Let go of a portion that nobody will store."""
-    ahead.cancel()
-    (portion,) = await asyncio.gather(ahead, return_exceptions=True)
-    if isinstance(portion, _Portion):
-        await portion.held.aclose()
-
-
-def _origin(protocol: Protocol, source: FetchSource) -> str:
-    return short_hash(protocol, source.host.lower(), source.login)

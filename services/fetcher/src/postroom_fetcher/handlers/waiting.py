@@ -14,6 +14,7 @@ import structlog
 
 from postroom_contract.documents import FetchSource, MailboxDocument
 from postroom_fetcher.domain.folders import INBOX
+from postroom_fetcher.domain.providers import provider_of
 from postroom_fetcher.handlers.entering import Entering, discreet
 from postroom_fetcher.handlers.guarding import ChangedError, Guard
 from postroom_fetcher.ports import Intake, Mailboxes, ServerError, Servers, Session, Work
@@ -21,8 +22,6 @@ from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered
 from postroom_runtime.errors import NotYetError
 
-RENEW_SECONDS = 540.0
-"""Servers may log out who says nothing for half an hour; routers forget connections sooner."""
 LASTING_SECONDS = 60.0
 """A connection that lasted so long was a good one: what came while it ended is looked for."""
 AGAIN_SECONDS = 0.5
@@ -91,11 +90,12 @@ class Waiting:
         # What came between the last check and now.
         place = await self._intake.place(mailbox, folder)
         news = session.next_key is None or session.next_key > place.cursor.uid + 1
+        renew = provider_of(source.host).idle_seconds
         while True:
             if news:
                 await self._hint(mailbox)
                 await self._clock.pause(BETWEEN_SECONDS)
-            news = await session.news(RENEW_SECONDS)
+            news = await session.news(renew)
 
     async def _hint(self, mailbox: MailboxDocument) -> None:
         """Ask for a check, behind the one that runs: it may have listed before the news."""
@@ -105,5 +105,7 @@ class Waiting:
 
 def awaited(mailbox: MailboxDocument) -> bool:
     """Return whether somebody may wait for this mailbox's mail."""
-    fetched = mailbox.fetch is not None and mailbox.fetch.interval_minutes > 0
-    return mailbox.active and mailbox.source == "imap" and fetched
+    source = mailbox.fetch
+    if source is None or source.interval_minutes <= 0 or not provider_of(source.host).tells:
+        return False
+    return mailbox.active and mailbox.source == "imap"

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from postroom_contract.rules import Action, Condition, Forward, Test
+from postroom_contract.rules import Action, Condition, Forward, MoveOnServer, Test
 from postroom_mail.address import AddressError, parse_address
 from postroom_rules.domain import patterns
 
 MAX_DEPTH = 8
 MAX_TESTS = 100
+MAX_FOLDER = 200
 _NUMERIC = frozenset({"less", "greater"})
 
 
@@ -27,6 +28,10 @@ def problems(when: Condition, then: tuple[Action, ...]) -> Iterator[tuple[str, s
                 parse_address(action.to)
             except AddressError as error:
                 yield f"/actions/{index}/to", f"no e-mail address: {error}"
+        if isinstance(action, MoveOnServer):
+            name = action.folder
+            if not name.strip() or len(name) > MAX_FOLDER or any(c < " " for c in name):
+                yield f"/actions/{index}/folder", "no name of a folder"
 
 
 def _tests(what: Condition, pointer: str, depth: int) -> Iterator[tuple[str, Test | None]]:

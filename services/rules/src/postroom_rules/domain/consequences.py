@@ -7,6 +7,7 @@ whatever ruleset, issues the same ones under the same ids.
 from typing import Any
 
 from postroom_contract.commands import (
+    ArrangeMail,
     Command,
     ForwardMail,
     LeaveForum,
@@ -16,7 +17,7 @@ from postroom_contract.commands import (
 )
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
-from postroom_contract.rules import Action, Forward, PostToForum
+from postroom_contract.rules import Action, FlagOnServer, Forward, MoveOnServer, PostToForum
 
 
 def consequences(event: MailSorted) -> list[Command]:
@@ -39,11 +40,25 @@ def consequences(event: MailSorted) -> list[Command]:
     if event.role == "leave" and event.forum:
         name = derived_id("cmd", event.about, "leave")
         return [LeaveForum(id=name, forum=event.forum, token=event.token, **common)]
-    return [
-        command
-        for action in event.decision.actions
-        if (command := _command(event, action, common)) is not None
-    ]
+    actions = event.decision.actions
+    commands = [_command(event, action, common) for action in actions]
+    commands.append(_arranged(event, common))
+    return [command for command in commands if command is not None]
+
+
+def _arranged(event: MailSorted, common: dict[str, Any]) -> Command | None:
+    """Return what is to be done on the mail's server, all of it at once; the last folder counts."""
+    actions = event.decision.actions
+    flags = [action.flag for action in actions if isinstance(action, FlagOnServer)]
+    folders = [action.folder for action in actions if isinstance(action, MoveOnServer)]
+    if not flags and not folders:
+        return None
+    return ArrangeMail(
+        id=derived_id("cmd", event.about, "arrange"),
+        flags=tuple(dict.fromkeys(flags)),
+        move_to=folders[-1] if folders else "",
+        **common,
+    )
 
 
 def _command(event: MailSorted, action: Action, common: dict[str, Any]) -> Command | None:

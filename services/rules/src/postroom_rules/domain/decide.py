@@ -9,10 +9,12 @@ from postroom_contract.rules import (
     AddTag,
     Decision,
     Delete,
+    FlagOnServer,
     Forward,
     Importance,
     MarkRead,
     MarkSpam,
+    MoveOnServer,
     PostToForum,
     RuleTrace,
     SetImportance,
@@ -96,6 +98,8 @@ def _apply(action: Action, facts: Facts, state: _State) -> str:
         return f"not done: a mail has at most {MAX_ACTIONS} actions"
     if isinstance(action, PostToForum | Forward):
         return _send(action, facts, state)
+    if isinstance(action, MoveOnServer | FlagOnServer):
+        return _arrange(action, facts, state)
     state.actions.append(action)
     return _mark(action, state)
 
@@ -144,6 +148,15 @@ def _send(action: PostToForum | Forward, facts: Facts, state: _State) -> str:
     if action not in state.actions:
         state.actions.append(action)
     return words
+
+
+def _arrange(action: MoveOnServer | FlagOnServer, facts: Facts, state: _State) -> str:
+    if facts.source != "imap":
+        return "not done on a server: only mail that was fetched by IMAP lies on one"
+    state.actions.append(action)
+    if isinstance(action, FlagOnServer):
+        return f"marked as {action.flag} on its server"
+    return f"moved to {action.folder} on its server"
 
 
 def _by_role(facts: Facts, ruleset: Ruleset) -> Decision:

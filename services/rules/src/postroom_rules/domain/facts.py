@@ -15,6 +15,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The values that conditions look at, already decoded."""
 
     role: Role
+    source: str
+    """The way it came: smtp, imap, pop3 or import."""
     forum: str | None
     senders: tuple[str, ...]
     """Each as its address and, where there is a name, as `Name <address>`."""
@@ -50,6 +52,7 @@ def facts_of(mail: Mail, envelope: Envelope, *, own_marker: bool) -> Facts:
     to = tuple(face for person in people(mail.to) for face in _faces(person))
     return Facts(
         role=envelope.role,
+        source=envelope.source,
         forum=envelope.forum,
         senders=senders,
         recipients=(envelope.recipient, *to),
