@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 
+from support.corpora import soaking
 from support.fetching import Office, mailbox
 from support.hostile import Hostile, Peer
 from support.stack import Stack
@@ -85,8 +86,11 @@ async def test_when_one_of_three_is_killed_the_others_go_on_with_its_mailboxes(
         assert max(server.gaps.values()) < 30_000
 
 
-async def test_servers_that_hang_hold_up_nobody_else(stack: Stack, office: Office) -> None:
-    """A third of the mailboxes are on servers that say nothing once they are connected to."""
+async def test_servers_that_hang_hold_up_nobody_else_and_all_fetchers_share_a_limit(
+    stack: Stack, office: Office
+) -> None:
+    """Some of the mailboxes are on servers that say nothing once they are connected to."""
+    many, stuck, scale = (900, 100, 0.2) if soaking("fetch-many") else (MAILBOXES, 30, SCALE)
     server = Server()
 
     async def hang(peer: Peer) -> None:
@@ -95,27 +99,35 @@ async def test_servers_that_hang_hold_up_nobody_else(stack: Stack, office: Offic
     async with Hostile(server.talk) as good, Hostile(hang) as bad:
         hanging = [
             mailbox(f"mbx_h{n}", "imap", bad.port, login=f"h{n}", interval_minutes=1)
-            for n in range(MAILBOXES // 2)
+            for n in range(stuck)
         ]
         well = [
             mailbox(f"mbx_{n}", "imap", good.port, login=f"user{n}", interval_minutes=1)
-            for n in range(MAILBOXES)
+            for n in range(many)
         ]
-        await office.publish(*hanging, *well)
+        await office.publish()
+        # Both know of each other before there is anything to do.
         await stack.start(
             "fetcher",
-            POSTROOM_TIME_SCALE=str(SCALE),
+            "fetcher",
+            POSTROOM_TIME_SCALE=str(scale),
             POSTROOM_FETCHER_CONNECTIONS="30",
             POSTROOM_FETCHER_HOST_CONNECTIONS="10",
             POSTROOM_FETCHER_CONNECT_SECONDS="600",
         )
+        await office.publish(*hanging, *well)
+        logins = [f"user{n}".encode() for n in range(many)]
         await eventually(lambda: bad.talking == 10, 60, what="all that may hang do")
+        await eventually(lambda: all(server.visits[one] for one in logins), 120, what="all known")
         before = Counter(server.visits)
+        server.gaps.clear()
         await eventually(
-            lambda: all(server.visits[f"user{n}".encode()] - before[f"user{n}".encode()] >= 3
-                        for n in range(MAILBOXES)),
-            60,
+            lambda: all(server.visits[one] - before[one] >= 3 for one in logins),
+            120,
             what="the others are checked again and again",
-        )  # fmt: skip
-        assert bad.talking == 10
-        assert bad.connections == 10
+        )
+        assert bad.talking == bad.connections == 10
+        gaps = sorted(server.gaps[one] for one in logins)
+        # An interval is 60 s by the schedule's clock.
+        print(f"{many} checked every {60 * scale:g} s, longest gap {gaps[-1] / 1000:.1f} s")
+        assert gaps[-1] < 5_000 * 60 * scale + 10_000

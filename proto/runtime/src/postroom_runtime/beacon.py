@@ -1,6 +1,7 @@
 """A process's sign of life for the System page; whoever misses one waits for the next."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from importlib.metadata import version
@@ -15,8 +16,8 @@ from postroom_runtime.process import Process
 SECONDS: Final = 5.0
 
 
-async def shine(process: Process, bus: Bus) -> None:
-    """Say every few seconds what this process is and how it is."""
+async def shine(process: Process, bus: Bus, asked: asyncio.Event | None = None) -> None:
+    """Say every few seconds what this process is and how it is, and whenever `asked` is set."""
     started = process.clock.now()
     instance = f"{socket.gethostname()} {os.getpid()}"
     release = version(f"postroom-{process.name}")
@@ -30,4 +31,10 @@ async def shine(process: Process, bus: Bus) -> None:
             settings=process.settings.in_force(),
         )
         bus.mention(subjects.beat(process.name), encode(beat))
-        await asyncio.sleep(SECONDS)
+        if asked is None:
+            await asyncio.sleep(SECONDS)
+            continue
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                await asked.wait()
+        asked.clear()

@@ -115,7 +115,7 @@ async def start(process: Process) -> None:
     await bus.connect(process.settings, process.fail)
     process.spawn(bus.watch(), "watchdog")
     await replicas.listen(bus)
-    process.spawn(shine(process, bus), "beacon")
+    process.spawn(shine(process, bus, replicas.newcomer), "beacon")
     await bus.assert_streams_patiently(STREAMS)
 
     configuration.on_change(partial(_changed, (guard, reconciling, forgetting)))

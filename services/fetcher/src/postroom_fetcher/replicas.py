@@ -1,5 +1,6 @@
 """How many fetchers there are, by their signs of life. Port: Replicas."""
 
+import asyncio
 import time
 from typing import Final
 
@@ -20,6 +21,8 @@ class HeardReplicas:
 
     def __init__(self) -> None:
         self._heard: dict[str, float] = {}
+        self.newcomer = asyncio.Event()
+        """Set when one was heard for the first time: it wants to hear of us."""
 
     async def listen(self, bus: Bus) -> None:
         """Listen from now on."""
@@ -30,6 +33,8 @@ class HeardReplicas:
             beat = decode(message.data, Beat)
         except ContractError:
             return  # of a version of ours to come; it is one more at most
+        if beat.instance not in self._heard:
+            self.newcomer.set()
         self._heard[beat.instance] = time.monotonic()
 
     def count(self) -> int:
