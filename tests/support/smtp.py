@@ -1,7 +1,7 @@
 """The smtp service without sockets or broker: fakes of its ports, and a transport in memory."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -14,6 +14,7 @@ from postroom_runtime.clock import Clock
 from postroom_runtime.messages import Found, Publication, Stored
 from postroom_smtp.aiosmtpd_guests import Guests
 from postroom_smtp.aiosmtpd_session import SmtpSession
+from postroom_smtp.domain.access import Access
 from postroom_smtp.domain.delivery import HopReply
 from postroom_smtp.domain.limits import Limits
 from postroom_smtp.handlers.receiving import Receiving
@@ -184,9 +185,9 @@ class MemoryTransport(asyncio.Transport):
 class Peer:
     """A client of one session in memory."""
 
-    def __init__(self, guests: Guests, address: str = "192.0.2.7") -> None:
+    def __init__(self, guests: Guests, address: str = "192.0.2.7", *, lmtp: bool = False) -> None:
         self.transport = MemoryTransport(address)
-        self.session = SmtpSession(guests)
+        self.session = SmtpSession(guests, lmtp=lmtp)
         self.transport.protocol = self.session
         self.session.connection_made(self.transport)
         self._taken = 0
@@ -220,7 +221,14 @@ class Peer:
 class House:
     """Sessions with fakes behind them."""
 
-    def __init__(self, *, answer_seconds: float = 9.5, **limits: float) -> None:
+    def __init__(
+        self,
+        *,
+        answer_seconds: float = 9.5,
+        access: Access | None = None,
+        listed: Callable[[str], Awaitable[bool]] | None = None,
+        **limits: float,
+    ) -> None:
         self.directory = MemoryDirectory()
         self.broker = MemoryBroker()
         self.counts = MemoryCounts()
@@ -237,10 +245,12 @@ class House:
             self.counts,
             Limits(**limits),  # type: ignore[arg-type]  # numbers by name
             hostname="mx.ours.example",
+            access=access,
+            listed=listed,
         )
 
-    def peer(self, address: str = "192.0.2.7") -> Peer:
-        return Peer(self.guests, address)
+    def peer(self, address: str = "192.0.2.7", *, lmtp: bool = False) -> Peer:
+        return Peer(self.guests, address, lmtp=lmtp)
 
     async def settle(self) -> None:
         """Return when every store that runs now has its answer."""

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from postroom_contract.mail import Authentication, Signature
 from postroom_contract.rules import (
     AddSpamRating,
     AddTag,
@@ -52,6 +53,32 @@ MULTIPART = (
 )
 def test_a_condition(test: Test, expected: bool) -> None:
     assert evaluate(test, facts(MULTIPART, size=500))[0] is expected
+
+
+PROVED = Authentication(
+    spf="pass", dmarc="fail",
+    dkim=(
+        Signature(domain="a.example", selector="s", result="fail"),
+        Signature(domain="b.example", selector="s", result="pass"),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("test", "found", "expected"),
+    [
+        (check("spf", "equals", "pass"), PROVED, True),
+        (check("dkim", "equals", "pass"), PROVED, True),
+        (check("dmarc", "equals", "fail", "permerror"), PROVED, True),
+        (check("dmarc", "equals", "pass", negate=True), PROVED, True),
+        (check("arc", "equals", "pass"), PROVED, False),
+        (check("dkim", "equals", "none"), Authentication(), True),
+        (check("dmarc", "equals", "none"), None, True),
+        (check("spf", "equals", "pass"), None, False),
+    ],
+)
+def test_who_sent_it(test: Test, found: Authentication | None, expected: bool) -> None:
+    assert evaluate(test, facts(authentication=found))[0] is expected
 
 
 @pytest.mark.parametrize(

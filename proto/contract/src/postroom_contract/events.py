@@ -7,7 +7,7 @@ import msgspec
 
 from postroom_contract import subjects
 from postroom_contract.forum import DeliveryMode, ForumRole, Joining, PostState, Visible
-from postroom_contract.mail import MailSummary, Pointer, Role
+from postroom_contract.mail import Authentication, MailSummary, Pointer, Role
 from postroom_contract.rules import Decision
 
 
@@ -49,6 +49,8 @@ class MailSorted(EventBase, frozen=True, kw_only=True, tag="mail.sorted"):
     submitter: str = ""
     charset: str = ""
     """What was read in it that names no charset; empty = nothing was chosen."""
+    authentication: Authentication | None = None
+    """None: it was not asked (fetched mail, a trusted network, somebody who signed in)."""
 
 
 class PostCreated(EventBase, frozen=True, kw_only=True, tag="post.created"):

@@ -9,6 +9,38 @@ Role = Literal["mail", "post", "reply", "bounce", "join", "leave", "owner", "req
 """What the recipient address stands for; decided at admission, travels along."""
 
 
+SpfResult = Literal["none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"]
+"""RFC 7208 §2.6."""
+DkimResult = Literal["pass", "fail", "neutral", "temperror", "permerror"]
+"""RFC 8601 §2.7.1; `neutral`: the signature says nothing that we rely on."""
+DmarcResult = Literal["none", "pass", "fail", "temperror", "permerror"]
+ArcResult = Literal["none", "pass", "fail", "temperror"]
+DmarcPolicy = Literal["none", "quarantine", "reject"]
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One DKIM-Signature, as far as it was looked at."""
+
+    domain: str
+    selector: str
+    result: DkimResult
+    reason: str = ""
+
+
+class Authentication(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of who sent a mail. Every `none`: nothing is published, or it was not asked."""
+
+    spf: SpfResult = "none"
+    spf_domain: str = ""
+    dkim: tuple[Signature, ...] = ()
+    dmarc: DmarcResult = "none"
+    author_domain: str = ""
+    """Of the From field; empty when it names none, or more than one."""
+    policy: DmarcPolicy = "none"
+    """What the author's domain asks for when DMARC fails."""
+    arc: ArcResult = "none"
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the transport knew of a mail. Addresses are canonical; times are UTC."""
 
@@ -41,6 +73,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     but nobody is told of it and nobody answered."""
     submitter: str = ""
     """Who signed in to send it (SMTP AUTH): the e-mail address of a user of ours."""
+    authentication: Authentication | None = None
+    """None: it was not asked."""
 
 
 class Pointer(msgspec.Struct, frozen=True):

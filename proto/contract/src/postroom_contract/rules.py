@@ -4,7 +4,10 @@ from typing import Literal
 
 import msgspec
 
-Field = Literal["from", "to", "cc", "subject", "header", "body", "size", "attachment"]
+Field = Literal[
+    "from", "to", "cc", "subject", "header", "body", "size", "attachment",
+    "spf", "dkim", "dmarc", "arc",
+]  # fmt: skip
 Operator = Literal["contains", "equals", "starts", "ends", "wildcard", "regex", "less", "greater"]
 ServerFlag = Literal["read", "starred"]
 Importance = Literal["low", "normal", "high"]
@@ -15,7 +18,8 @@ class Test(msgspec.Struct, frozen=True, kw_only=True, tag="test", tag_field="kin
 
     `size` is in bytes and compares numbers (`less`, `greater`, `equals`); `attachment` looks at
     names and media types; `wildcard` knows `*` and `?` and covers the whole value; `regex` is RE2
-    and may match anywhere.
+    and may match anywhere. `spf`, `dkim`, `dmarc`, `arc` are results (`pass`, `fail`, `none`…) as
+    the SMTP server found them; `none` too where nobody was asked.
     """
 
     __test__ = False  # pytest would take the name for a test case

@@ -86,6 +86,13 @@ class Settings:
             raise OperatorError(f"{PREFIX}{name}={text} must be from {low} to {high}")
         return value
 
+    def flag(self, name: str, *, usual: bool) -> bool:
+        """Return whether it is true."""
+        text = self.text(name, "true" if usual else "false").lower()
+        if text not in {"true", "false"}:
+            raise OperatorError(f"{PREFIX}{name}={text!r} must be true or false")
+        return text == "true"
+
     def host_port(self, name: str) -> tuple[str, int] | None:
         """Return `host:port`, or None when not set. IPv6 hosts stand in brackets."""
         text = self.optional(name)

@@ -73,12 +73,10 @@ def _oidc(settings: Settings) -> OidcConfig | None:
     local = issuer.startswith(("http://127.0.0.1:", "http://localhost:"))
     if not issuer.startswith("https://") and not local:
         raise OperatorError(f"POSTROOM_OIDC_ISSUER={issuer!r} must begin with https://")
-    provision = settings.text("OIDC_PROVISION", "false").lower()
-    if provision not in {"true", "false"}:
-        raise OperatorError(f"POSTROOM_OIDC_PROVISION={provision!r} must be true or false")
+    provision = settings.flag("OIDC_PROVISION", usual=False)
     return OidcConfig(
         issuer=issuer,
         client_id=settings.text("OIDC_CLIENT_ID"),
         client_secret=settings.text("OIDC_CLIENT_SECRET"),
-        provision=provision == "true",
+        provision=provision,
     )

@@ -82,6 +82,7 @@ class SortMail:
             summary=summary_of(mail, facts),
             decision=decide(facts, ruleset),
             charset=charset,
+            authentication=envelope.authentication,
         )
 
     async def trial(self, question: TryMail) -> Trial:

@@ -3,16 +3,19 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from postroom_smtp.domain import replies
+from postroom_smtp.domain.access import Access
 from postroom_smtp.domain.limits import Limits
+from postroom_smtp.domain.networks import lies_in
 from postroom_smtp.domain.replies import Reply
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.ports import Counts
 
 HANDSHAKE_SECONDS: Final = 15.0
+Listed = Callable[[str], Awaitable[bool]]
 
 
 class Guest(Protocol):
@@ -38,6 +41,8 @@ class Guests:
         *,
         hostname: str,
         tls: ssl.SSLContext | None = None,
+        access: Access | None = None,
+        listed: Listed | None = None,
     ) -> None:
         self.receiving = receiving
         self.counts = counts
@@ -45,6 +50,9 @@ class Guests:
         self.hostname = hostname
         self.tls = tls
         """Our certificate; None = nothing is encrypted here, and nobody signs in."""
+        self.access = access or Access()
+        self.listed = listed
+        """Asks the DNS whether an address is on one of the lists."""
         self.handshake_seconds = min(HANDSHAKE_SECONDS, limits.idle)
         self.draining = False
         self.present: set[Guest] = set()
@@ -60,13 +68,37 @@ class Guests:
             return replies.draining()
         if len(self.present) >= self.limits.connections:
             return replies.too_many("connections")
-        if self._by_address[guest.address] >= self.limits.connections_per_address:
-            return replies.too_many("connections")
+        refusal = self._refusal(guest.address)
+        if refusal is not None:
+            return refusal
         self.present.add(guest)
         self.empty.clear()
         self._by_address[guest.address] += 1
         self.counts.connections(len(self.present))
         return None
+
+    def behind(self, guest: Guest, address: str) -> Reply | None:
+        """Count a session for who is behind its load balancer; a Reply: they must go again."""
+        refusal = self._refusal(address)
+        if refusal is None:
+            self._uncount(guest.address)
+            guest.address = address
+            self._by_address[address] += 1
+        return refusal
+
+    def _refusal(self, address: str) -> Reply | None:
+        if lies_in(address, self.access.proxies):
+            return None  # who is behind it counts
+        verdict = self.access.verdict(address)
+        if verdict == "denied":
+            return replies.DENIED
+        full = self._by_address[address] >= self.limits.connections_per_address
+        return replies.too_many("connections") if full and verdict != "allowed" else None
+
+    def _uncount(self, address: str) -> None:
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
 
     def leave(self, guest: Guest) -> None:
         """Count a session out."""
@@ -75,9 +107,7 @@ class Guests:
         self.present.discard(guest)
         if not self.present:
             self.empty.set()
-        self._by_address[guest.address] -= 1
-        if not self._by_address[guest.address]:
-            del self._by_address[guest.address]
+        self._uncount(guest.address)
         self.counts.connections(len(self.present))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -14,9 +14,17 @@ FAREWELL_SECONDS: Final = 0.5
 
 
 class SmtpServer:
-    """Start it, run `watch` beside it, stop it. `implicit`: TLS from the first byte (RFC 8314)."""
+    """Start it, run `watch` beside it, stop it.
 
-    def __init__(self, guests: Guests, host: str, port: int, *, implicit: bool = False) -> None:
+    `implicit`: TLS from the first byte (RFC 8314); no load balancer can stand in front of that.
+    `lmtp`: for a mail server that has queues of its own (RFC 2033).
+    """
+
+    def __init__(
+        self, guests: Guests, host: str, port: int, *, implicit: bool = False, lmtp: bool = False
+    ) -> None:
+        self._lmtp = lmtp
+        self._proxied = not implicit
         self._guests = guests
         self._host = host
         self._port = port
@@ -34,7 +42,7 @@ class SmtpServer:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: SmtpSession(self._guests),
+                lambda: SmtpSession(self._guests, lmtp=self._lmtp, proxied=self._proxied),
                 self._host,
                 self._port,
                 backlog=512,

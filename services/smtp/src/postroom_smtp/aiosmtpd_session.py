@@ -22,6 +22,8 @@ from postroom_smtp.domain import replies
 from postroom_smtp.domain.conversation import Conversation
 from postroom_smtp.domain.data import DataReader, check_header, header_of
 from postroom_smtp.domain.intake import Transaction
+from postroom_smtp.domain.networks import lies_in
+from postroom_smtp.domain.proxy import ProxyError, proxied
 from postroom_smtp.domain.replies import RefusalError, Reply
 
 BACKLOG_BYTES: Final = 64 * 1024
@@ -33,6 +35,10 @@ LINGER_SECONDS: Final = 10.0
 class State(enum.Enum):
     """What the next bytes are."""
 
+    PROXY = enum.auto()
+    """A load balancer says whose connection this is."""
+    WELCOMING = enum.auto()
+    """The greeting is held back."""
     COMMANDS = enum.auto()
     UPGRADING = enum.auto()
     DATA = enum.auto()
@@ -43,7 +49,7 @@ class State(enum.Enum):
 class SmtpSession(SMTP):
     """A session; `Guests` knows all of them."""
 
-    def __init__(self, guests: Guests) -> None:
+    def __init__(self, guests: Guests, *, lmtp: bool = False, proxied: bool = True) -> None:
         self.loop = asyncio.get_running_loop()
         # SMTP.__init__ walks over all members of two classes for each connection and asks the DNS
         # for our name (lab A2): its own parent is what the transport needs.
@@ -65,12 +71,15 @@ class SmtpSession(SMTP):
             guests.receiving.admit,
             check=guests.receiving.sign_in if guests.tls else None,
             tls_offered=guests.tls is not None,
+            lmtp=lmtp,
         )
+        self._lmtp = lmtp
+        self._proxied = proxied
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet, or turn away."""
+        """Greet, turn away, or hear first whose connection it is."""
         # uvloop's transport is one in all but name.
         self.transport = self._wire = wire = cast("asyncio.Transport", transport)
         self.session = self._create_session()
@@ -78,10 +87,42 @@ class SmtpSession(SMTP):
         self.address = str(self.session.peer[0]) if self.session.peer else ""
         self._talk.tls = _tls_of(wire)
         refusal = self._guests.enter(self)
-        self._say(refusal or replies.greeting(self._guests.hostname))
+        if refusal is None and self._proxied and lies_in(self.address, self._guests.access.proxies):
+            self._state = State.PROXY
+            return
+        self._receive(refusal)
+
+    def _receive(self, refusal: Reply | None) -> None:
+        """Greet now or soon, or turn away."""
+        if refusal is None and self._guests.access.verdict(self.address) == "waits":
+            self._state = State.WELCOMING
+            self._guests.spawn(self._welcome())
+            return
+        self._state = State.COMMANDS
+        self._say(refusal or replies.greeting(self._guests.hostname, lmtp=self._lmtp))
+        self._flush()
+        if refusal is not None and self._wire is not None:
+            self._wire.close()
+
+    async def _welcome(self) -> None:
+        """Greet whoever waits for it, and is on no list."""
+        guests = self._guests
+        seconds = guests.access.greet
+        listed, _ = await asyncio.gather(
+            guests.listed(self.address) if guests.listed else _no(), asyncio.sleep(seconds)
+        )
+        if self._wire is None or self._state is not State.WELCOMING:
+            return
+        early = bool(self._buffer) and seconds > 0
+        refusal = replies.LISTED if listed else replies.EARLY if early else None
+        self._state = State.COMMANDS
+        self._watch()
+        self._say(refusal or replies.greeting(guests.hostname, lmtp=self._lmtp))
         self._flush()
         if refusal is not None:
-            wire.close()
+            self._wire.close()
+        else:
+            self._advance()
 
     def data_received(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -89,6 +130,8 @@ class SmtpSession(SMTP):
             return
         self._received += len(data)
         self._buffer = self._buffer + data if self._buffer else bytes(data)
+        if self._state is State.PROXY:
+            self._take_proxy()
         self._advance()
 
     def eof_received(self) -> bool:
@@ -119,7 +162,7 @@ class SmtpSession(SMTP):
         elif self._state is State.UPGRADING:
             if waited > self._guests.handshake_seconds and self._wire is not None:
                 self._wire.abort()
-        elif self._state is State.COMMANDS:
+        elif self._state in {State.COMMANDS, State.PROXY}:
             if waited > limits.idle:
                 self.end(replies.too_slow("idle too long"))
         elif self._state is State.DATA and waited > limits.window:
@@ -129,7 +172,7 @@ class SmtpSession(SMTP):
 
     def end(self, reply: Reply) -> None:
         """Say a last word, unless a store runs: then it comes behind the store's answer."""
-        if self._state in {State.COMMANDS, State.DATA}:
+        if self._state in {State.PROXY, State.WELCOMING, State.COMMANDS, State.DATA}:
             self._say(reply)
             self._flush()
 
@@ -144,6 +187,23 @@ class SmtpSession(SMTP):
         self._flush()
         if self._wire is not None and len(self._buffer) > BACKLOG_BYTES:
             self._wire.pause_reading()
+
+    def _take_proxy(self) -> None:
+        """Learn who is behind the load balancer; nothing is said before that."""
+        try:
+            found = proxied(self._buffer)
+        except ProxyError as error:
+            structlog.get_logger().warning("no PROXY header", peer=self.address, reason=str(error))
+            self.end(replies.NO_PROXY)
+            return
+        if found is None:
+            return
+        self._buffer = self._buffer[found.length :]
+        refusal = None
+        if found.address:
+            refusal = self._guests.behind(self, found.address)
+        self._watch()
+        self._receive(refusal)
 
     def _take_line(self) -> bool:
         """Answer one command; False when its line is not complete."""
@@ -252,7 +312,10 @@ class SmtpSession(SMTP):
         self._state = State.COMMANDS
         self._data = DataReader(0)
         self._watch()
-        self._say(reply if accepted else self._talk.count("DATA", reply))
+        # By LMTP each recipient that was granted has a reply of its own (RFC 2033 §4.2).
+        said = reply if accepted else self._talk.count("DATA", reply)
+        for _ in range(self._talk.granted if self._lmtp and not said.closes else 1):
+            self._say(said)
         self._talk.end_transaction(accepted=accepted)
 
     def _watch(self) -> None:
@@ -283,6 +346,10 @@ class SmtpSession(SMTP):
                 self._wire.write_eof()
             else:
                 self._wire.close()  # TLS says goodbye in its own words
+
+
+async def _no() -> bool:
+    return False
 
 
 def _tls_of(wire: asyncio.BaseTransport) -> str:

@@ -24,11 +24,17 @@ from postroom_smtp.aiosmtplib_relay import SmtpRelay
 from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
 from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
+from postroom_smtp.dkimpy_signatures import DkimpySignatures
+from postroom_smtp.dnspython_names import DnspythonNames
+from postroom_smtp.handlers.authenticating import SECONDS, Authenticating
+from postroom_smtp.handlers.blocklists import Blocklists
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.forwarding import Forwarding
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.own_door import OwnDoor, reachable
 from postroom_smtp.prometheus_counts import PrometheusCounts
+from postroom_smtp.publicsuffix_organisations import PublicSuffixes
+from postroom_smtp.spftrace_senders import SpfSenders
 
 USER: Final = "smtp"
 _STREAMS: Final = (
@@ -46,16 +52,19 @@ async def start(process: Process) -> None:
     bus = Bus.create(USER)
     configuration = Configuration(bus, FAMILIES)
     directory = ConfiguredDirectory(configuration)
-    receiving = Receiving(directory, bus, process.clock, counts, hostname=settings.hostname)
+    names = DnspythonNames(settings.nameservers)
+    receiving = Receiving(
+        directory, bus, process.clock, counts, hostname=settings.hostname,
+        authenticating=_authenticating(settings, names), trusted=settings.trusted,
+    )  # fmt: skip
     certificate = Certificate(*settings.certificate) if settings.certificate else None
     guests = Guests(
         receiving, counts, settings.limits, hostname=settings.hostname,
-        tls=certificate.context if certificate else None,
+        tls=certificate.context if certificate else None, access=settings.access,
+        listed=Blocklists(names, settings.access.lists).listed if settings.access.lists else None,
     )  # fmt: skip
-    server = SmtpServer(guests, settings.host, settings.port)
-    servers = [server]
-    if settings.tls_port is not None:
-        servers.append(SmtpServer(guests, settings.host, settings.tls_port, implicit=True))
+    servers = _servers(guests, settings)
+    server = servers[0]
     for one in servers:
         await one.start()
     door = _relay(settings, (reachable(settings.host), server.port))
@@ -85,6 +94,22 @@ async def start(process: Process) -> None:
         tls_port=settings.tls_port,
         relay=settings.relay,
     )
+
+
+def _servers(guests: Guests, settings: SmtpConfig) -> list[SmtpServer]:
+    servers = [SmtpServer(guests, settings.host, settings.port)]
+    if settings.tls_port is not None:
+        servers.append(SmtpServer(guests, settings.host, settings.tls_port, implicit=True))
+    if settings.lmtp_port is not None:
+        servers.append(SmtpServer(guests, settings.host, settings.lmtp_port, lmtp=True))
+    return servers
+
+
+def _authenticating(settings: SmtpConfig, names: DnspythonNames) -> Authenticating | None:
+    if not settings.authenticate:
+        return None
+    senders = SpfSenders(names, settings.hostname, SECONDS)
+    return Authenticating(names, senders, DkimpySignatures(), PublicSuffixes())
 
 
 def _relay(settings: SmtpConfig, where: tuple[str, int]) -> SmtpRelay:

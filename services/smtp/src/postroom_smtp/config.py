@@ -1,5 +1,6 @@
 """The service's settings, each with where it is used."""
 
+import ipaddress
 import re
 import socket
 from pathlib import Path
@@ -11,7 +12,9 @@ from postroom_contract.streams import MAX_MESSAGE_BYTES
 from postroom_runtime.errors import OperatorError
 from postroom_runtime.settings import Settings
 from postroom_smtp.aiosmtplib_relay import Patience
+from postroom_smtp.domain.access import GREET_MOST, Access
 from postroom_smtp.domain.limits import Limits
+from postroom_smtp.domain.networks import Network, parse_networks
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 
@@ -31,6 +34,14 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
     relay: tuple[str, int] | None
     """The next hop; without it outgoing mail is captured."""
     patience: Patience
+    access: Access
+    trusted: tuple[Network, ...]
+    """Whose mail is believed: SPF, DKIM and DMARC are not asked about it."""
+    authenticate: bool
+    nameservers: tuple[tuple[str, int], ...]
+    """Who is asked about names; empty: whom this machine asks."""
+    lmtp_port: int | None
+    """Where LMTP is spoken; None = nowhere."""
 
 
 def read(settings: Settings) -> SmtpConfig:
@@ -55,7 +66,47 @@ def read(settings: Settings) -> SmtpConfig:
             command=settings.number("RELAY_COMMAND_SECONDS", 60, low=0.1),
             data=settings.number("RELAY_DATA_SECONDS", 600, low=0.1),
         ),
+        access=Access(
+            deny=_networks(settings, "SMTP_DENY"),
+            allow=_networks(settings, "SMTP_ALLOW"),
+            proxies=_networks(settings, "SMTP_PROXIES"),
+            greet=settings.number("SMTP_GREET_SECONDS", 0, high=GREET_MOST),
+            lists=_zones(settings),
+        ),
+        trusted=_networks(settings, "SMTP_TRUSTED", "127.0.0.0/8 ::1/128"),
+        authenticate=settings.flag("SMTP_AUTHENTICATE", usual=True),
+        nameservers=_nameservers(settings),
+        lmtp_port=settings.integer("SMTP_LMTP_PORT", 0, high=65_535) or None,
     )
+
+
+def _networks(settings: Settings, name: str, usual: str = "") -> tuple[Network, ...]:
+    text = settings.text(name, usual)
+    try:
+        return parse_networks("" if text == "none" else text)
+    except ValueError as error:
+        raise OperatorError(f"POSTROOM_{name}: {error}") from None
+
+
+def _zones(settings: Settings) -> tuple[str, ...]:
+    zones = tuple(settings.text("SMTP_DNSBL", "").replace(",", " ").split())
+    for zone in zones:
+        if not _NAME.fullmatch(zone) or "." not in zone:
+            raise OperatorError(f"POSTROOM_SMTP_DNSBL: {zone!r} is no zone")
+    return zones
+
+
+def _nameservers(settings: Settings) -> tuple[tuple[str, int], ...]:
+    found = []
+    for word in settings.text("SMTP_NAMESERVERS", "").replace(",", " ").split():
+        host, _, port = word.rpartition(":") if word.count(":") == 1 else (word, "", "53")
+        try:
+            found.append((str(ipaddress.ip_address(host.strip("[]"))), int(port)))
+        except ValueError:
+            raise OperatorError(
+                f"POSTROOM_SMTP_NAMESERVERS: {word!r} is no address (with a port)"
+            ) from None
+    return tuple(found)
 
 
 def _certificate(settings: Settings) -> tuple[Path, Path] | None:

@@ -1,12 +1,67 @@
 """What the handlers need from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from postroom_contract.documents import AddressDocument, SubmissionDocument
-from postroom_contract.mail import Pointer
+from postroom_contract.mail import ArcResult, Pointer, Signature, SpfResult
+from postroom_runtime.errors import PostroomError
 from postroom_runtime.messages import Found, Publication, Stored
 from postroom_smtp.domain.delivery import HopReply
+
+
+class NoSuchNameError(PostroomError):
+    """The DNS says that there is no such name."""
+
+
+class DnsTroubleError(PostroomError):
+    """The DNS does not say; trying again later may help."""
+
+
+class Names(Protocol):
+    """The DNS. Empty answers: the name is there, but has none of these.
+
+    Each raises NoSuchNameError and DnsTroubleError.
+    """
+
+    async def txt(self, name: str) -> tuple[bytes, ...]:
+        """Return the texts of a name, each joined (RFC 7208 §3.3)."""
+
+    async def addresses(self, name: str, family: int) -> tuple[str, ...]:
+        """Return the addresses of a name, of family 4 or 6."""
+
+    async def mx(self, name: str) -> tuple[tuple[int, str], ...]:
+        """Return preference and name of each mail server."""
+
+    async def ptr(self, name: str) -> tuple[str, ...]:
+        """Return the names behind a reverse name."""
+
+
+class Senders(Protocol):
+    """SPF."""
+
+    async def spf(self, client: str, sender: str, helo: str) -> SpfResult:
+        """Return the result for MAIL FROM, or for HELO where that is empty (RFC 7208 §2.4)."""
+
+
+class Signatures(Protocol):
+    """DKIM and ARC: bytes and keys to results. Nothing here waits; it may run in any thread."""
+
+    def key_names(self, raw: bytes) -> list[str]:
+        """Return where the keys lie that the mail's signatures name."""
+
+    def dkim(self, raw: bytes, keys: Mapping[str, bytes | None]) -> tuple[Signature, ...]:
+        """Return what each signature is worth. Keys: None = the DNS does not say."""
+
+    def arc(self, raw: bytes, keys: Mapping[str, bytes | None]) -> ArcResult:
+        """Return what the chain is worth."""
+
+
+class Organisations(Protocol):
+    """To whom domains belong."""
+
+    def organisation(self, domain: str) -> str:
+        """Return the organisational domain (RFC 7489 §3.2)."""
 
 
 class Directory(Protocol):

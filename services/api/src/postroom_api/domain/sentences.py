@@ -39,6 +39,10 @@ _FIELDS = {
     "body": "the text",
     "size": "the size in bytes",
     "attachment": "an attachment",
+    "spf": "the result of SPF",
+    "dkim": "the result of DKIM",
+    "dmarc": "the result of DMARC",
+    "arc": "the result of ARC",
 }
 
 

@@ -37,7 +37,17 @@ _VALUES: Final[dict[Field, Callable[[Facts], tuple[str, ...]]]] = {
     "body": lambda facts: (facts.body,),
     "size": lambda facts: (str(facts.size),),
     "attachment": lambda facts: facts.attachments,
+    "spf": lambda facts: (facts.authentication.spf,),
+    "dkim": lambda facts: (_dkim(facts),),
+    "dmarc": lambda facts: (facts.authentication.dmarc,),
+    "arc": lambda facts: (facts.authentication.arc,),
 }
+
+
+def _dkim(facts: Facts) -> str:
+    """Return what the best signature is worth."""
+    results = [one.result for one in facts.authentication.dkim]
+    return "pass" if "pass" in results else next(iter(results), "none")
 
 
 def _values(test: Test, facts: Facts) -> tuple[str, ...]:

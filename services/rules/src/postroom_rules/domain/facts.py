@@ -2,7 +2,14 @@
 
 import msgspec
 
-from postroom_contract.mail import AttachmentSummary, Envelope, MailSummary, Person, Role
+from postroom_contract.mail import (
+    AttachmentSummary,
+    Authentication,
+    Envelope,
+    MailSummary,
+    Person,
+    Role,
+)
 from postroom_mail.read import Mail
 from postroom_mail.robot import FORWARDED_HEADER, MAX_HOPS, robot_signs
 from postroom_mail.text import one_line
@@ -31,6 +38,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Each file's name, then its media type."""
     headers: tuple[tuple[str, str], ...]
     robot_signs: tuple[str, ...]
+    authentication: Authentication
+    """All `none` where nobody was asked."""
     loops: str
     """Why sending the mail on would make a loop; empty when it would not."""
 
@@ -65,6 +74,7 @@ def facts_of(mail: Mail, envelope: Envelope, *, own_marker: bool) -> Facts:
         ),
         headers=mail.headers,
         robot_signs=robot_signs(mail, envelope_sender=envelope.sender, own_marker=own_marker),
+        authentication=envelope.authentication or Authentication(),
         loops=_loops(mail, own_marker=own_marker),
     )
 

@@ -38,6 +38,7 @@ class Conversation:
         check: Check | None = None,
         tls_offered: bool = False,
         tls: str = "",
+        lmtp: bool = False,
     ) -> None:
         self._hostname = hostname
         self._limits = limits
@@ -59,6 +60,9 @@ class Conversation:
         """None outside of a transaction; empty for the null sender."""
         self.smtputf8 = False
         self.targets: dict[str, Target] = {}
+        self.granted = 0
+        """How often RCPT was granted; a recipient may be named twice."""
+        self._lmtp = lmtp
         self._verbs: dict[str, Callable[[str], Reply]] = {
             "EHLO": self._ehlo,
             "HELO": self._helo,
@@ -71,6 +75,8 @@ class Conversation:
             "HELP": lambda _: replies.HELP,
             "QUIT": lambda _: replies.GOODBYE,
         }
+        if lmtp:  # RFC 2033 §4.1
+            self._verbs |= {"LHLO": self._ehlo, "EHLO": _no_lhlo, "HELO": _no_lhlo}
         if tls_offered:
             self._verbs["STARTTLS"] = self._starttls
         if check is not None:
@@ -114,6 +120,7 @@ class Conversation:
         self.sender = None
         self.smtputf8 = False
         self.targets = {}
+        self.granted = 0
         if accepted:
             self._commands = self._errors = 0
 
@@ -121,8 +128,11 @@ class Conversation:
     def protocol(self) -> str:
         """The name for the `with` of Received (RFC 3848, RFC 6531 §4.3)."""
         security = ("S" if self.tls else "") + ("A" if self.submitter else "")
+        transfer = "LMTP" if self._lmtp else "SMTP"
         if self.smtputf8:
-            return "UTF8SMTP" + security
+            return f"UTF8{transfer}{security}"
+        if self._lmtp:
+            return transfer + security
         return f"ESMTP{security}" if self.extended else "SMTP"
 
     def _parse(self, line: bytes) -> tuple[str, str]:
@@ -224,6 +234,7 @@ class Conversation:
             if len(self.targets) >= self._limits.recipients:
                 return replies.TOO_MANY_RECIPIENTS
             self.targets[target.recipient] = target
+        self.granted += 1
         return replies.RECIPIENT_OK
 
     def _data(self, argument: str) -> Reply:
@@ -238,3 +249,7 @@ class Conversation:
             return replies.argument("RSET takes no argument")
         self.end_transaction(accepted=False)
         return replies.DONE
+
+
+def _no_lhlo(_argument: str) -> Reply:
+    return replies.LMTP_ONLY

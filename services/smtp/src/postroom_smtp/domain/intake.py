@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from postroom_contract.ids import derived_id
-from postroom_contract.mail import Envelope
+from postroom_contract.mail import Authentication, Envelope
 from postroom_smtp.domain.admission import Target
 from postroom_smtp.domain.data import has_identity, header_of
 
@@ -67,6 +67,7 @@ def envelopes(
     sha256: str,
     received_at: datetime,
     new_id: Callable[[], str],
+    authentication: Authentication | None = None,
 ) -> list[Envelope]:
     """Return one envelope per recipient. `id_` is the transaction's; `new_id` draws a mail's."""
     known = has_identity(header_of(transaction.content))
@@ -90,6 +91,7 @@ def envelopes(
             smtputf8=transaction.smtputf8,
             tls=transaction.tls,
             submitter=transaction.submitter,
+            authentication=authentication,
         )
         for target in transaction.targets
     ]

@@ -51,9 +51,9 @@ class RefusalError(Exception):
         self.reply = reply
 
 
-def greeting(hostname: str) -> Reply:
+def greeting(hostname: str, *, lmtp: bool = False) -> Reply:
     """Return the first line; it names no version."""
-    return Reply(220, "", f"{hostname} ESMTP Postroom")
+    return Reply(220, "", f"{hostname} {'LMTP' if lmtp else 'ESMTP'} Postroom")
 
 
 def ehlo(hostname: str, extensions: Sequence[str]) -> Reply:
@@ -131,6 +131,15 @@ def challenge(text: str) -> Reply:
     return Reply(CHALLENGE, "", text)
 
 
+DENIED: Final = Reply(554, "5.7.1", "no mail is taken from this network", "denied", closes=True)
+LISTED: Final = Reply(
+    554, "5.7.1", "this address is on a list of senders of spam", "listed", closes=True
+)
+EARLY: Final = Reply(554, "5.5.1", "wait for the greeting", "early talker", closes=True)
+NO_PROXY: Final = Reply(
+    421, "4.3.0", "the connection does not say whose it is", "no proxy header", closes=True
+)
+LMTP_ONLY: Final = Reply(500, "5.5.1", "this is LMTP: say LHLO", "syntax")
 GOODBYE: Final = Reply(221, "2.0.0", "goodbye", closes=True)
 DONE: Final = Reply(OK, "2.0.0", "done")
 SENDER_OK: Final = Reply(OK, "2.1.0", "sender ok")

@@ -9,12 +9,14 @@ Laws:
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from postroom_contract import subjects
 from postroom_contract.codec import ENVELOPE_HEADER, envelope_to_header
+from postroom_contract.mail import Authentication
 from postroom_mail.address import Address
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
@@ -22,7 +24,10 @@ from postroom_runtime.messages import FullError, Publication
 from postroom_smtp.domain import admission, intake, replies, signing_in
 from postroom_smtp.domain.admission import Target
 from postroom_smtp.domain.intake import Transaction
+from postroom_smtp.domain.networks import Network, lies_in
 from postroom_smtp.domain.replies import RefusalError, Reply
+from postroom_smtp.domain.results import authentication_results, without_forged
+from postroom_smtp.handlers.authenticating import Authenticating
 from postroom_smtp.ports import Broker, Counts, Directory
 
 ANSWER_SECONDS: Final = 9.5
@@ -42,7 +47,12 @@ class Receiving:
         *,
         hostname: str,
         answer_seconds: float = ANSWER_SECONDS,
+        authenticating: Authenticating | None = None,
+        trusted: Sequence[Network] = (),
     ) -> None:
+        self._authenticating = authenticating
+        self._trusted = trusted
+        """Networks whose mail is believed: nobody is asked about it."""
         self._directory = directory
         self._broker = broker
         self._clock = clock
@@ -131,14 +141,16 @@ class Receiving:
         trace = intake.received_line(
             transaction, hostname=self._hostname, id_=number, received_at=now
         )
-        payload = trace + raw
+        found = await self._authenticated(transaction)
+        payload = self._results(transaction, found) + trace + without_forged(raw, self._hostname)
         shard = subjects.intake_shard(transaction.targets[0].mailbox)
-        found = intake.envelopes(
+        envelopes = intake.envelopes(
             transaction,
             id_=number,
             sha256=digest,
             received_at=now,
             new_id=lambda: self._clock.new_id("msg"),
+            authentication=found,
         )
         batch = [
             Publication(
@@ -147,11 +159,36 @@ class Receiving:
                 one.id,
                 {ENVELOPE_HEADER: envelope_to_header(one)},
             )
-            for one in found
+            for one in envelopes
         ]
         await self._broker.publish_all(batch)
-        self._log.info("mail stored", transaction=number, mail=found[0].id, recipients=len(found))
+        self._log.info(
+            "mail stored", transaction=number, mail=envelopes[0].id, recipients=len(envelopes)
+        )
         return number
+
+    async def _authenticated(self, transaction: Transaction) -> Authentication | None:
+        """Return what is known of the sender; None: it is believed, or we do not ask."""
+        believed = transaction.submitter or lies_in(transaction.client, self._trusted)
+        if self._authenticating is None or believed:
+            return None
+        return await self._authenticating.of(
+            transaction.content,
+            client=transaction.client,
+            helo=transaction.helo,
+            sender=transaction.sender,
+        )
+
+    def _results(self, transaction: Transaction, found: Authentication | None) -> bytes:
+        if found is None and not transaction.submitter:
+            return b""
+        return authentication_results(
+            self._hostname,
+            found,
+            sender=transaction.sender,
+            helo=transaction.helo,
+            submitter=transaction.submitter,
+        )
 
 
 def _sha256(raw: bytes) -> str:

@@ -1,0 +1,14 @@
+"""Organisational domains by the Public Suffix List that ships with publicsuffixlist."""
+
+from publicsuffixlist import PublicSuffixList
+
+
+class PublicSuffixes:
+    """The list, as it was when the package was made; nothing is fetched."""
+
+    def __init__(self) -> None:
+        self._list = PublicSuffixList()
+
+    def organisation(self, domain: str) -> str:
+        """Return the organisational domain (RFC 7489 §3.2); of a public suffix itself."""
+        return str(self._list.privatesuffix(domain) or domain)
