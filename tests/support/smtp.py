@@ -124,7 +124,7 @@ class MemoryHop:
         self.before: Callable[[str], Any] = lambda _: None
         self.closed = 0
 
-    def hop(self) -> "MemoryHop":
+    def hop(self, domain: str) -> "MemoryHop":
         return self
 
     async def send(self, sender: str, recipient: str, mail: bytes) -> HopReply:

@@ -13,13 +13,13 @@ from nacl.public import PrivateKey
 from postroom_contract.documents import FetchSource, MailboxDocument
 from postroom_fetcher.connecting import Way
 from postroom_fetcher.domain.oauth import Said, Tokens
-from postroom_fetcher.domain.reach import parse_internal
 from postroom_fetcher.handlers.entering import Entering
 from postroom_fetcher.httpcore_tokens import LARGEST, TokenServers
 from postroom_fetcher.ports import ForbiddenError, ServerError, SignInError, UnreachableError
 from postroom_fetcher.postgres_grants import PostgresGrants
 from postroom_runtime.clock import Clock
 from postroom_runtime.postgres import Database
+from postroom_runtime.reach import parse_internal
 from postroom_runtime.sealing import SealedSecret, open_sealed, seal
 
 KEY = PrivateKey.generate()

@@ -14,7 +14,6 @@ from postroom_fetcher.connecting import Patience, Way
 from postroom_fetcher.domain import providers as providers_of
 from postroom_fetcher.domain.plan import Listed
 from postroom_fetcher.domain.providers import Provider
-from postroom_fetcher.domain.reach import parse_internal
 from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.ports import (
     ForbiddenError,
@@ -24,6 +23,7 @@ from postroom_fetcher.ports import (
     UnreachableError,
 )
 from postroom_fetcher.servers import MailServers
+from postroom_runtime.reach import parse_internal
 from support.hostile import Hostile, Peer, Talk, imap_until_selected, pop3_until_signed_in
 
 WAY = Way(

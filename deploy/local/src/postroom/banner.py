@@ -37,6 +37,9 @@ def _password(settings: Settings, home: Home, *, first_time: bool) -> str:
 
 
 def _relay(settings: Settings) -> str:
-    if settings.given("POSTROOM_RELAY"):
+    relay = settings.caller.get("POSTROOM_RELAY")
+    if relay == "mx":
+        return "to the recipients' own servers (MX)"
+    if relay:
         return "through the relay in POSTROOM_RELAY"
     return "off: outgoing mail is captured and shown in the console (set POSTROOM_RELAY to send)"

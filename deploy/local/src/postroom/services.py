@@ -82,6 +82,7 @@ def _smtp(around: Surroundings) -> dict[str, str]:
         **(own if not own.keys() & settings.caller.keys() else {}),
         **settings.given("POSTROOM_RELAY"),
         **settings.given("POSTROOM_SMTP_"),
+        "POSTROOM_INTERNAL_HOSTS": settings.internal_hosts,
         "POSTROOM_SMTP_HOST": settings.smtp_host,
         "POSTROOM_SMTP_PORT": str(settings.smtp_port),
     }
@@ -98,7 +99,8 @@ def _api(around: Surroundings) -> dict[str, str]:
     if not {"POSTROOM_ADMIN_PASSWORD", "POSTROOM_ADMIN_PASSWORD_FILE"} & administrator.keys():
         administrator["POSTROOM_ADMIN_PASSWORD_FILE"] = around.file(ADMIN_PASSWORD)
     return {
-        **settings.given("POSTROOM_RELAY"),
+        # Not the password: the api says where mail goes, and sends none.
+        "POSTROOM_RELAY": settings.caller.get("POSTROOM_RELAY", ""),
         **settings.given("POSTROOM_HTTP_"),
         **settings.given("POSTROOM_OIDC_"),
         **administrator,

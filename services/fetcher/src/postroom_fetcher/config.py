@@ -6,8 +6,8 @@ import msgspec
 from nacl.public import PrivateKey
 
 from postroom_fetcher.connecting import Patience, Way
-from postroom_fetcher.domain.reach import parse_internal
 from postroom_runtime.errors import OperatorError
+from postroom_runtime.reach import parse_internal
 from postroom_runtime.sealing import parse_private_keys
 from postroom_runtime.settings import Settings
 

@@ -10,9 +10,9 @@ import msgspec
 
 from postroom_contract.documents import FetchSource
 from postroom_contract.probing import StageName
-from postroom_fetcher.domain.reach import Internal, forbidden
 from postroom_fetcher.domain.transcript import Transcript
 from postroom_fetcher.ports import ForbiddenError, UnreachableError, Watch
+from postroom_runtime.reach import Internal, forbidden
 
 
 def unwatched(_stage: StageName, _words: str) -> None:

@@ -18,8 +18,8 @@ import msgspec
 from postroom_contract.documents import FetchSource
 from postroom_fetcher.connecting import Way, addresses_of
 from postroom_fetcher.domain.oauth import Said, Tokens, answer_of
-from postroom_fetcher.domain.reach import Internal, forbidden
 from postroom_fetcher.ports import ForbiddenError, ServerError, UnreachableError
+from postroom_runtime.reach import Internal, forbidden
 
 SECONDS: Final = 15.0
 LARGEST: Final = 64 * 1024

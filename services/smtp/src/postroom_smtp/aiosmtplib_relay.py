@@ -1,8 +1,13 @@
-"""The next hop by aiosmtplib: one kept connection a chunk, a deadline on everything."""
+"""The next hop by aiosmtplib: one kept connection a chunk, a deadline on everything.
+
+Law: a password leaves us only under TLS whose certificate was verified, unless the operator has
+said that there is none.
+"""
 
 import asyncio
 import contextlib
-from typing import Final
+import ssl
+from typing import Final, Literal
 
 import aiosmtplib
 import msgspec
@@ -12,6 +17,7 @@ from postroom_smtp.domain.delivery import HopReply
 
 _GOODBYE_SECONDS: Final = 2.0
 _UTF8_NEEDED: Final = HopReply(553, "5.6.7 the relay takes no international addresses (SMTPUTF8)")
+Tls = Literal["none", "opportunistic", "starttls", "implicit"]
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,33 +29,77 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """A dot without an answer makes doubles (RFC 1047): wait long."""
 
 
+class Security(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hop is encrypted, and who we are there.
+
+    `opportunistic`: STARTTLS where it is offered, whoever answers (RFC 7435); `starttls` and
+    `implicit` verify the certificate, for the host's name.
+    """
+
+    tls: Tls = "opportunistic"
+    login: str = ""
+    password: str = ""
+
+    def context(self) -> ssl.SSLContext:
+        """Return what TLS is spoken with."""
+        context = ssl.create_default_context()
+        if self.tls == "opportunistic":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+class Host(msgspec.Struct, frozen=True):
+    """A server: by its name, and where it is connected to (the name again, or an address)."""
+
+    name: str
+    port: int
+    address: str = ""
+
+
 class SmtpRelay:
     """A smarthost."""
 
-    def __init__(self, host: str, port: int, *, name: str, patience: Patience) -> None:
-        self._host = host
-        self._port = port
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        name: str,
+        patience: Patience,
+        security: Security | None = None,
+    ) -> None:
+        self._host = Host(host, port)
         self._name = name
         self._patience = patience
+        self._security = security or Security()
 
-    def hop(self) -> "SmtpHop":
+    def hop(self, domain: str) -> "SmtpHop":  # noqa: ARG002 - it takes mail for all domains
         """Return a conversation that connects when first needed."""
-        client = aiosmtplib.SMTP(
-            hostname=self._host,
-            port=self._port,
-            local_hostname=self._name,
-            timeout=self._patience.command,
-            start_tls=False,  # encryption to the relay comes with its own settings
-        )
-        return SmtpHop(client, self._patience)
+        return SmtpHop(self._host, self._name, self._patience, self._security, "relay")
 
 
 class SmtpHop:
     """One conversation; after a loss the next `send` connects anew."""
 
-    def __init__(self, client: aiosmtplib.SMTP, patience: Patience) -> None:
-        self._client = client
+    def __init__(
+        self, host: Host, name: str, patience: Patience, security: Security, called: str
+    ) -> None:
+        self._host = host
         self._patience = patience
+        self._security = security
+        self._called = called
+        self._plain = security.tls in {"none", "implicit"}
+        """STARTTLS is not spoken, or no more."""
+        self._client = aiosmtplib.SMTP(
+            hostname=host.address or host.name,
+            port=host.port,
+            local_hostname=name,
+            timeout=patience.command,
+            start_tls=False,  # done by hand: what is offered decides
+            use_tls=security.tls == "implicit",
+            tls_context=security.context() if security.tls == "implicit" else None,
+        )
 
     async def send(self, sender: str, recipient: str, mail: bytes) -> HopReply:
         """Hand over one copy (clean bytes); the reply says what became of it."""
@@ -60,14 +110,14 @@ class SmtpHop:
         try:
             await self._connect()
         except aiosmtplib.SMTPResponseException as error:
-            return HopReply(error.code, f"relay: {_words(error.message)}", "unreachable")
+            return HopReply(error.code, f"{self._called}: {_words(error.message)}", "unreachable")
         except (aiosmtplib.SMTPException, OSError) as error:
-            return HopReply(0, f"relay: {_words(str(error))}", "unreachable")
+            return HopReply(0, f"{self._called}: {_why(error)}", "unreachable")
         try:
             return await self._transfer(*paths, mail)
         except (aiosmtplib.SMTPException, OSError) as error:
             self._client.close()
-            return HopReply(0, f"relay: {_words(str(error))}", "lost")
+            return HopReply(0, f"{self._called}: {_why(error)}", "lost")
 
     async def close(self) -> None:
         """QUIT, and do not wait long for the answer."""
@@ -82,13 +132,41 @@ class SmtpHop:
         try:
             async with asyncio.timeout(self._patience.connect):
                 await self._client.connect()
-                try:
-                    await self._client.ehlo()
-                except aiosmtplib.SMTPHeloError:
-                    await self._client.helo()
-        except (aiosmtplib.SMTPException, OSError):
+                await self._greet()
+                if not self._plain:
+                    await self._encrypt()
+                if self._security.login:
+                    await self._client.login(self._security.login, self._security.password)
+        except (aiosmtplib.SMTPException, OSError, ssl.SSLError):
             self._client.close()
             raise
+
+    async def _greet(self) -> None:
+        try:
+            await self._client.ehlo()
+        except aiosmtplib.SMTPHeloError:
+            await self._client.helo()
+
+    async def _encrypt(self) -> None:
+        """Speak TLS where it is offered, or must be."""
+        must = self._security.tls == "starttls"
+        if not self._client.supports_extension("starttls"):
+            if must:
+                raise aiosmtplib.SMTPException("no STARTTLS is offered, and it is asked for")
+            return
+        try:
+            await self._client.starttls(
+                server_hostname=self._host.name, tls_context=self._security.context()
+            )
+            await self._client.ehlo()
+        except (aiosmtplib.SMTPException, OSError):
+            if must:
+                raise
+            # Better in clear than not at all: nobody has promised more.
+            self._plain = True
+            self._client.close()
+            await self._client.connect()
+            await self._greet()
 
     async def _transfer(self, sender: bytes, recipient: bytes, mail: bytes) -> HopReply:
         options = self._options(sender, recipient, mail)
@@ -135,6 +213,10 @@ def _path(address: str) -> bytes:
         return b"<>"
     parsed: Address = parse_address(address)
     return f"<{quote_local(parsed.local)}@{domain_to_ascii(parsed.domain)}>".encode()
+
+
+def _why(error: Exception) -> str:
+    return _words(str(error)) or "no answer in time"
 
 
 def _words(text: str) -> str:

@@ -20,7 +20,7 @@ from postroom_runtime.process import Process
 from postroom_smtp import config
 from postroom_smtp.aiosmtpd_guests import Guests
 from postroom_smtp.aiosmtpd_server import SmtpServer
-from postroom_smtp.aiosmtplib_relay import SmtpRelay
+from postroom_smtp.aiosmtplib_relay import Security, SmtpRelay
 from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
 from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
@@ -31,7 +31,9 @@ from postroom_smtp.handlers.blocklists import Blocklists
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.forwarding import Forwarding
 from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.mx_relay import MxRelay
 from postroom_smtp.own_door import OwnDoor, reachable
+from postroom_smtp.ports import Relay
 from postroom_smtp.prometheus_counts import PrometheusCounts
 from postroom_smtp.publicsuffix_organisations import PublicSuffixes
 from postroom_smtp.spftrace_senders import SpfSenders
@@ -67,10 +69,12 @@ async def start(process: Process) -> None:
     server = servers[0]
     for one in servers:
         await one.start()
-    door = _relay(settings, (reachable(settings.host), server.port))
+    door = SmtpRelay(
+        reachable(settings.host), server.port, name=settings.hostname, patience=settings.patience,
+        security=Security(tls="none"),
+    )  # fmt: skip
     ways = OwnDoor(directory, receiving, door)
-    relay = _relay(settings, settings.relay) if settings.relay else None
-    delivering = Delivering(bus, ways, relay, process.clock, counts)
+    delivering = Delivering(bus, ways, _relay(settings, names), process.clock, counts)
     consumer = Consumer(bus, streams.SMTP_COMMANDS, on_command(bus, delivering))
 
     async def stop() -> None:
@@ -112,9 +116,17 @@ def _authenticating(settings: SmtpConfig, names: DnspythonNames) -> Authenticati
     return Authenticating(names, senders, DkimpySignatures(), PublicSuffixes())
 
 
-def _relay(settings: SmtpConfig, where: tuple[str, int]) -> SmtpRelay:
-    host, port = where
-    return SmtpRelay(host, port, name=settings.hostname, patience=settings.patience)
+def _relay(settings: SmtpConfig, names: DnspythonNames) -> Relay | None:
+    """Return where mail to others goes; None = nowhere."""
+    if settings.relay is None:
+        return None
+    name, patience = settings.hostname, settings.patience
+    if settings.relay == "mx":
+        return MxRelay(
+            names, settings.internal, name=name, patience=patience, port=settings.mx_port
+        )
+    host, port = settings.relay
+    return SmtpRelay(host, port, name=name, patience=patience, security=settings.security)
 
 
 async def _with_broker(

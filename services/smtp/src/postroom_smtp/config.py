@@ -4,14 +4,15 @@ import ipaddress
 import re
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, cast, get_args
 
 import msgspec
 
 from postroom_contract.streams import MAX_MESSAGE_BYTES
 from postroom_runtime.errors import OperatorError
+from postroom_runtime.reach import Internal, parse_internal
 from postroom_runtime.settings import Settings
-from postroom_smtp.aiosmtplib_relay import Patience
+from postroom_smtp.aiosmtplib_relay import Patience, Security, Tls
 from postroom_smtp.domain.access import GREET_MOST, Access
 from postroom_smtp.domain.limits import Limits
 from postroom_smtp.domain.networks import Network, parse_networks
@@ -31,8 +32,12 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Files of our certificate with its chain, and of its key."""
     tls_port: int | None
     """Where TLS is spoken from the first byte; None = nowhere."""
-    relay: tuple[str, int] | None
-    """The next hop; without it outgoing mail is captured."""
+    relay: tuple[str, int] | Literal["mx"] | None
+    """The next hop, or the recipients' own servers; without it outgoing mail is captured."""
+    security: Security
+    mx_port: int
+    internal: Internal
+    """What may be connected to besides the public Internet."""
     patience: Patience
     access: Access
     trusted: tuple[Network, ...]
@@ -60,7 +65,10 @@ def read(settings: Settings) -> SmtpConfig:
         limits=_limits(settings),
         certificate=certificate,
         tls_port=tls_port,
-        relay=settings.host_port("RELAY"),
+        relay=_relay(settings),
+        security=_security(settings),
+        mx_port=settings.integer("RELAY_MX_PORT", 25, low=1, high=65_535),
+        internal=_internal(settings),
         patience=Patience(
             connect=settings.number("RELAY_CONNECT_SECONDS", 15, low=0.1),
             command=settings.number("RELAY_COMMAND_SECONDS", 60, low=0.1),
@@ -78,6 +86,32 @@ def read(settings: Settings) -> SmtpConfig:
         nameservers=_nameservers(settings),
         lmtp_port=settings.integer("SMTP_LMTP_PORT", 0, high=65_535) or None,
     )
+
+
+def _relay(settings: Settings) -> tuple[str, int] | Literal["mx"] | None:
+    return "mx" if settings.optional("RELAY") == "mx" else settings.host_port("RELAY")
+
+
+def _security(settings: Settings) -> Security:
+    login, password = settings.optional("RELAY_LOGIN"), settings.optional("RELAY_PASSWORD")
+    if bool(login) != bool(password):
+        raise OperatorError("POSTROOM_RELAY_LOGIN and POSTROOM_RELAY_PASSWORD go together")
+    # Who signs in must know to whom, unless told otherwise.
+    text = settings.text("RELAY_TLS", "starttls" if login else "opportunistic")
+    if text not in get_args(Tls):
+        raise OperatorError(
+            f"POSTROOM_RELAY_TLS={text!r} must be one of {', '.join(get_args(Tls))}"
+        )
+    if login and text == "opportunistic":
+        raise OperatorError("POSTROOM_RELAY_LOGIN needs POSTROOM_RELAY_TLS=starttls or implicit")
+    return Security(tls=cast("Tls", text), login=login or "", password=password or "")
+
+
+def _internal(settings: Settings) -> Internal:
+    try:
+        return parse_internal(settings.optional("INTERNAL_HOSTS") or "")
+    except ValueError as error:
+        raise OperatorError(f"POSTROOM_INTERNAL_HOSTS: {error}") from error
 
 
 def _networks(settings: Settings, name: str, usual: str = "") -> tuple[Network, ...]:

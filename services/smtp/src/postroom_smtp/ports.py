@@ -112,8 +112,8 @@ class Hop(Protocol):
 class Relay(Protocol):
     """The next hop."""
 
-    def hop(self) -> Hop:
-        """Return a conversation for one chunk."""
+    def hop(self, domain: str) -> Hop:
+        """Return a conversation for one chunk to one domain."""
 
 
 class Ways(Protocol):

@@ -136,7 +136,7 @@ class _Sender:
     def __init__(self, ways: Ways, relay: Relay | None) -> None:
         self._ways = ways
         self._relay = relay
-        self._talks: dict[Relay, _Talk] = {}
+        self._talks: dict[tuple[Relay, str], _Talk] = {}
 
     async def send(self, recipient: Recipient, mail: OutboxMail) -> Outcome:
         try:
@@ -146,9 +146,10 @@ class _Sender:
         way = self._ways.inward(recipient.address) or self._relay
         if way is None:
             return Outcome(recipient, "captured", delivery.CAPTURED)
-        if way not in self._talks:
-            self._talks[way] = _Talk(way.hop())
-        reply = await self._talks[way].send(recipient, raw)
+        domain = recipient.address.rpartition("@")[2].lower()
+        if (way, domain) not in self._talks:
+            self._talks[way, domain] = _Talk(way.hop(domain))
+        reply = await self._talks[way, domain].send(recipient, raw)
         return delivery.outcome_of(recipient, reply)
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from postroom_fetcher.domain.reach import Internal, forbidden, parse_internal
+from postroom_runtime.reach import Internal, forbidden, parse_internal
 
 NOTHING = Internal()
 
