@@ -94,7 +94,7 @@ async def taking(pair, **options) -> AsyncIterator[tuple[int, Taking]]:
 
     def check(server, session, envelope, mechanism, data) -> AuthResult:
         good = (data.login, data.password) == (b"anna", b"open sesame")
-        return AuthResult(success=good, auth_data="anna" if good else None)
+        return AuthResult(success=good, handled=good, auth_data="anna" if good else None)
 
     def made() -> SMTP:
         return SMTP(

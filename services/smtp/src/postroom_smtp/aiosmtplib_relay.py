@@ -135,11 +135,23 @@ class SmtpHop:
                 await self._greet()
                 if not self._plain:
                     await self._encrypt()
-                if self._security.login:
-                    await self._client.login(self._security.login, self._security.password)
+            if self._security.login:
+                await self._sign_in()
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError):
             self._client.close()
             raise
+
+    async def _sign_in(self) -> None:
+        """Sign in by one mechanism: a second try with the same password helps nobody."""
+        login, password = self._security.login, self._security.password
+        offered = self._client.supported_auth_methods
+        # Servers take their time with a wrong password; the deadline is a command's.
+        if "plain" in offered:
+            await self._client.auth_plain(login, password)
+        elif "login" in offered:
+            await self._client.auth_login(login, password)
+        else:
+            raise aiosmtplib.SMTPException("the relay offers no AUTH PLAIN or LOGIN")
 
     async def _greet(self) -> None:
         try:
