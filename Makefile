@@ -59,8 +59,9 @@ soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger a
 	  ledger) tests=tests/e2e/test_ledger.py ;; \
 	  fetch-kill) tests=tests/integration/fetcher/test_kills.py ;; \
 	  fetch-many) tests=tests/integration/fetcher/test_many.py ;; \
+	  smtp-slots) tests=tests/integration/smtp/test_ways_out.py ;; \
 	  powercut) tests="tests/integration/test_powercut.py tests/e2e/test_powercut.py" ;; \
-	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, fetch-kill, fetch-many or powercut"; exit 2 ;; \
+	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, fetch-kill, fetch-many, smtp-slots or powercut"; exit 2 ;; \
 	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
 
 screens: $(STAMP) ## walk through every page in a browser; pictures, and contact sheets of them, in SCREENS=directory

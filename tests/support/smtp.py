@@ -124,6 +124,9 @@ class MemoryHop:
         self.before: Callable[[str], Any] = lambda _: None
         self.closed = 0
 
+    def destination(self, domain: str) -> str:
+        return "memory"
+
     def hop(self, domain: str) -> "MemoryHop":
         return self
 

@@ -2,18 +2,28 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from postroom_contract import subjects
+from postroom_contract.codec import encode
+from postroom_contract.commands import DeliverChunk, OutboxMail, Recipient, Template, subject_of
+from postroom_runtime.messages import Publication
 from postroom_runtime.reach import parse_internal
 from postroom_smtp.aiosmtplib_relay import Patience, Security, SmtpRelay
+from postroom_smtp.handlers.delivering import SLOTS
 from postroom_smtp.mx_relay import MxRelay
+from support.buses import connected
 from support.certificates import believing, write_pair
-from support.names import TIMEOUT, KnownNames
+from support.corpora import soaking
+from support.names import TIMEOUT, KnownNames, NameServer
 from support.sink import Sink
+from support.smtp_process import configure
+from support.waiting import eventually
 
 MAIL = b"From: a@ours.example\r\n\r\nhello\r\n"
 PATIENCE = Patience(connect=2.0, command=2.0, data=2.0)
@@ -139,3 +149,76 @@ async def test_we_sign_in_and_a_wrong_password_puts_mail_off(pair, monkeypatch) 
         wrong = await sent(smarthost(port, tls="starttls", login="anna", password="wrong"))
         assert (wrong.code, wrong.trouble) == (535, "unreachable"), wrong
     assert handler.mails == [(True, "anna")]
+
+
+def command(number: int, domain: str) -> DeliverChunk:
+    person = Recipient(
+        serial=number, address=f"m{number}@{domain}", sender="g@ours.example", places={}
+    )
+    return DeliverChunk(
+        id=f"cmd_{number}", account="acc_one", correlation="msg_1", causation="evt_1",
+        chunk=f"chk_{number}", scope="frm_1", origin="pst_1", outbox="out_1", domain=domain,
+        attempt=1, recipients=(person,),
+    )  # fmt: skip
+
+
+async def ask(nats, commands) -> None:
+    mail = OutboxMail(
+        id="out_1", account="acc_one", scope="frm_1", origin="pst_1", message_id="1@ours.example",
+        subject="Roses", template=Template((MAIL,), ()),
+    )  # fmt: skip
+    async with connected(nats, "forum-bridge") as bus:
+        await bus.publish(Publication(subjects.outbox("acc_one", "out_1"), encode(mail), None))
+        for begin in range(0, len(commands), 100):
+            some = commands[begin : begin + 100]
+            await asyncio.gather(
+                *(bus.publish(Publication(subject_of(one), encode(one), one.id)) for one in some)
+            )
+
+
+async def test_a_destination_that_hangs_holds_its_own_slots_and_nothing_else(
+    smtp, nats_server
+) -> None:
+    """In `make soak NAME=smtp-slots` 5,000 mails to the one that hangs, then 100 to a good one."""
+    stuck, good = (5_000, 100) if soaking("smtp-slots") else (300, 20)
+    held: list[asyncio.StreamWriter] = []
+
+    async def hang(_reader, writer) -> None:
+        held.append(writer)
+
+    names = NameServer("hangs.example. 300 A 127.0.0.2", "good.example. 300 A 127.0.0.3")
+    async with Sink(host="127.0.0.3") as sink, names.listening() as (host, port):
+        server = await asyncio.start_server(hang, "127.0.0.2", sink.port)
+        await configure(nats_server)
+        smtp.start(
+            RELAY="mx", RELAY_MX_PORT=sink.port, SMTP_NAMESERVERS=f"{host}:{port}",
+            INTERNAL_HOSTS="127.0.0.0/8", RELAY_CONNECT_SECONDS=600,
+        )  # fmt: skip
+        await smtp.ready()
+        await ask(nats_server, [command(n, "hangs.example") for n in range(stuck)])
+        await eventually(lambda: len(held) == SLOTS, what="all slots of the one are taken")
+        began = time.monotonic()
+        await ask(nats_server, [command(stuck + n, "good.example") for n in range(good)])
+        await eventually(lambda: len(sink.received) == good, 60, what="the good one has its mail")
+        took = time.monotonic() - began
+        print(f"{good} behind {stuck} that hang: out in {took:.1f} s")
+        assert took < 10 * (1 if soaking("smtp-slots") else 3)
+        assert len(held) == SLOTS
+        smtp.kill9()
+        for writer in held:
+            writer.close()
+        server.close()
+
+
+async def test_what_was_parked_is_delivered(smtp, nats_server) -> None:
+    names = NameServer("good.example. 300 A 127.0.0.3")
+    async with Sink(host="127.0.0.3") as sink, names.listening() as (host, port):
+        await configure(nats_server)
+        smtp.start(
+            RELAY="mx", RELAY_MX_PORT=sink.port, SMTP_NAMESERVERS=f"{host}:{port}",
+            INTERNAL_HOSTS="127.0.0.0/8", SMTP_DESTINATION_SLOTS=1, TIME_SCALE="0.1",
+        )  # fmt: skip
+        await smtp.ready()
+        await ask(nats_server, [command(n, "good.example") for n in range(30)])
+        await eventually(lambda: len(sink.received) == 30, 60, what="all are delivered")
+        assert len({one.rcpt_tos for one in sink.received}) == 30

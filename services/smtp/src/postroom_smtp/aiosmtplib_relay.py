@@ -74,6 +74,10 @@ class SmtpRelay:
         self._patience = patience
         self._security = security or Security()
 
+    def destination(self, domain: str) -> str:  # noqa: ARG002 - all mail takes the same way
+        """Return the smarthost."""
+        return f"{self._host.name}:{self._host.port}"
+
     def hop(self, domain: str) -> "SmtpHop":  # noqa: ARG002 - it takes mail for all domains
         """Return a conversation that connects when first needed."""
         return SmtpHop(self._host, self._name, self._patience, self._security, "relay")

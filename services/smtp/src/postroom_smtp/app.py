@@ -26,6 +26,7 @@ from postroom_smtp.config import SmtpConfig
 from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
 from postroom_smtp.dkimpy_signatures import DkimpySignatures
 from postroom_smtp.dnspython_names import DnspythonNames
+from postroom_smtp.domain.slots import Slots
 from postroom_smtp.handlers.authenticating import SECONDS, Authenticating
 from postroom_smtp.handlers.blocklists import Blocklists
 from postroom_smtp.handlers.delivering import Delivering
@@ -74,8 +75,12 @@ async def start(process: Process) -> None:
         security=Security(tls="none"),
     )  # fmt: skip
     ways = OwnDoor(directory, receiving, door)
-    delivering = Delivering(bus, ways, _relay(settings, names), process.clock, counts)
-    consumer = Consumer(bus, streams.SMTP_COMMANDS, on_command(bus, delivering))
+    delivering = Delivering(
+        bus, ways, _relay(settings, names), process.clock, counts, Slots(settings.slots)
+    )
+    consumer = Consumer(
+        bus, streams.SMTP_COMMANDS, on_command(bus, delivering), concurrency=settings.deliveries
+    )
 
     async def stop() -> None:
         delivering.stop()

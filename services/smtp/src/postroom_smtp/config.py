@@ -16,6 +16,7 @@ from postroom_smtp.aiosmtplib_relay import Patience, Security, Tls
 from postroom_smtp.domain.access import GREET_MOST, Access
 from postroom_smtp.domain.limits import Limits
 from postroom_smtp.domain.networks import Network, parse_networks
+from postroom_smtp.handlers.delivering import SLOTS
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 
@@ -34,6 +35,10 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where TLS is spoken from the first byte; None = nowhere."""
     relay: tuple[str, int] | Literal["mx"] | None
     """The next hop, or the recipients' own servers; without it outgoing mail is captured."""
+    deliveries: int
+    """Commands worked on at once."""
+    slots: int
+    """Of these, for one destination: a smarthost, or a domain's servers."""
     security: Security
     mx_port: int
     internal: Internal
@@ -66,6 +71,8 @@ def read(settings: Settings) -> SmtpConfig:
         certificate=certificate,
         tls_port=tls_port,
         relay=_relay(settings),
+        deliveries=settings.integer("SMTP_DELIVERIES", 40, low=1, high=500),
+        slots=settings.integer("SMTP_DESTINATION_SLOTS", SLOTS, low=1, high=500),
         security=_security(settings),
         mx_port=settings.integer("RELAY_MX_PORT", 25, low=1, high=65_535),
         internal=_internal(settings),

@@ -36,6 +36,10 @@ class MxRelay:
         self._patience = patience
         self._port = port
 
+    def destination(self, domain: str) -> str:
+        """Return the domain."""
+        return domain.lower()
+
     def hop(self, domain: str) -> "MxHop":
         """Return a conversation that looks for its server when first needed."""
         return MxHop(self, domain)

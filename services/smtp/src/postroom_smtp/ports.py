@@ -112,6 +112,9 @@ class Hop(Protocol):
 class Relay(Protocol):
     """The next hop."""
 
+    def destination(self, domain: str) -> str:
+        """Return what is connected to for a domain: what shares its slots."""
+
     def hop(self, domain: str) -> Hop:
         """Return a conversation for one chunk to one domain."""
 

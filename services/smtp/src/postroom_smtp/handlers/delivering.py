@@ -3,9 +3,11 @@
 Laws:
 1. Order: progress, report, schedule of the next attempt; the ack comes after all of them.
 2. One chunk is in hand once in this process, so that a redelivery reads what the first run wrote.
+3. A command whose destination has no free slot is parked at once, with the broker.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Final
 from weakref import WeakValueDictionary
@@ -24,9 +26,11 @@ from postroom_runtime.messages import Publication
 from postroom_smtp.domain import delivery
 from postroom_smtp.domain.delivery import HopReply, Outcome, UnsendableError
 from postroom_smtp.domain.retry import pause_after
+from postroom_smtp.domain.slots import Slots
 from postroom_smtp.handlers.progress import ProgressKeeper
 from postroom_smtp.ports import Broker, Counts, Hop, Relay, Ways
 
+SLOTS: Final = 10
 _LOSSES: Final = 2
 """Connections that may break within one chunk before the rest is put off."""
 
@@ -39,8 +43,15 @@ class Delivering:
     """
 
     def __init__(
-        self, broker: Broker, ways: Ways, relay: Relay | None, clock: Clock, counts: Counts
+        self,
+        broker: Broker,
+        ways: Ways,
+        relay: Relay | None,
+        clock: Clock,
+        counts: Counts,
+        slots: Slots | None = None,
     ) -> None:
+        self._slots = slots or Slots(SLOTS)
         self._broker = broker
         self._ways = ways
         self._relay = relay
@@ -62,6 +73,31 @@ class Delivering:
         answer; NotYetError when the process is about to end.
         """
         alone = self._in_hand.setdefault(command.chunk, asyncio.Lock())
+        destination = self._destination(command)
+        if not self._slots.take(destination):
+            await self._park(command, destination)
+            return
+        try:
+            await self._deliver(command, alone)
+        finally:
+            self._slots.free(destination)
+
+    def _destination(self, command: DeliverChunk) -> str:
+        """Return what the command's copies are connected to: this system, a relay, or a domain."""
+        if any(self._ways.inward(one.address) for one in command.recipients):
+            return ""
+        return self._relay.destination(command.domain) if self._relay else ""
+
+    async def _park(self, command: DeliverChunk, destination: str) -> None:
+        """Let the broker bring the command again; parking twice is parking once."""
+        pause = self._slots.pause(destination, time.monotonic())
+        target = Publication(subject_of(command), encode(command), None)
+        name = derived_id("sch", command.chunk, str(command.attempt), "parked")
+        where = subjects.schedule(command.account, "smtp", name)
+        await self._broker.publish(schedules.at(self._clock.after(pause), where, target))
+        self._counts.sent("parked")
+
+    async def _deliver(self, command: DeliverChunk, alone: asyncio.Lock) -> None:
         async with alone:
             keeper = await ProgressKeeper.load(self._broker, command.chunk)
             mail = await self._mail(command)
