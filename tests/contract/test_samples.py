@@ -15,6 +15,7 @@ from postroom_contract import (
     forum,
     importing,
     ledger,
+    mail_domains,
     membership,
     probing,
     ruling,
@@ -40,6 +41,7 @@ def kinds() -> dict[str, type]:
         *ledger.REQUESTS,
         *importing.REQUESTS,
         *conversations.REQUESTS,
+        *mail_domains.REQUESTS,
     ):
         found[f"rpc.{request.service}.{request.verb}.request"] = request
         found[f"rpc.{request.service}.{request.verb}.answer"] = request.answer

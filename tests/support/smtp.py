@@ -8,7 +8,7 @@ from typing import Any
 
 from postroom_contract import subjects
 from postroom_contract.codec import ENVELOPE_HEADER, envelope_from_header
-from postroom_contract.documents import AddressDocument, SubmissionDocument
+from postroom_contract.documents import AddressDocument, DomainDocument, SubmissionDocument
 from postroom_contract.mail import Envelope
 from postroom_runtime.clock import Clock
 from postroom_runtime.messages import Found, Publication, Stored
@@ -36,7 +36,10 @@ class MemoryDirectory:
 
     def __init__(self, addresses: Sequence[str] = (*ADDRESSES, FORUM)) -> None:
         self.documents = {one: address_document(one) for one in addresses}
-        self.domains = {one.partition("@")[2] for one in addresses}
+        self.domains = {
+            name: DomainDocument(domain=name, account="acc_one", version=1)
+            for name in {one.partition("@")[2] for one in addresses}
+        }
         self.in_step = True
         self.read = True
         self.submitters: dict[str, SubmissionDocument] = {}
@@ -46,6 +49,9 @@ class MemoryDirectory:
 
     def has_domain(self, canonical: str) -> bool:
         return canonical in self.domains
+
+    def domain(self, canonical: str) -> DomainDocument | None:
+        return self.domains.get(canonical)
 
     def submission(self, login: str) -> SubmissionDocument | None:
         return self.submitters.get(login)

@@ -131,6 +131,7 @@ class Stack:
         found[services.TOKEN_KEYS] = "1:" + "5a" * 32
         found[services.COMMAND_TOKEN] = "prt_command"
         found[services.SESSION_KEY] = "a5" * 32
+        found[services.SEALING_KEY] = "4d" * 32
         found[services.FETCHER_KEY] = "3c" * 32
         found[services.FETCHER_PUBLIC_KEY] = public_key_of("3c" * 32)
         for name, content in found.items():

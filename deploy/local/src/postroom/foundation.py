@@ -67,7 +67,7 @@ class Foundation:
         home.secret(services.TOKEN_KEYS, token_keys)
         home.secret(services.COMMAND_TOKEN, lambda: "prt_" + secrets.token_urlsafe(32))
         home.secret(services.SESSION_KEY, lambda: secrets.token_hex(32))
-        _make_fetcher_keys(home)
+        _make_sealing_keys(home)
         _make_certificate(home, settings.caller.get("POSTROOM_SMTP_HOSTNAME") or "postroom.local")
         return cls(home, database, broker, settings.passed_on())
 
@@ -137,10 +137,11 @@ class Foundation:
             ) from error
 
 
-def _make_fetcher_keys(home: Home) -> None:
-    """Make the fetcher's private key once; the public one is derived from the first line."""
+def _make_sealing_keys(home: Home) -> None:
+    """Make the private keys of fetcher and smtp once; the fetcher's public one is derived."""
     from postroom_runtime.sealing import new_private_key, public_key_of  # late: `--help` is quick
 
+    home.secret(services.SEALING_KEY, new_private_key)
     private = home.secret(services.FETCHER_KEY, new_private_key)
     home.secret_file(services.FETCHER_PUBLIC_KEY, public_key_of(private))
 

@@ -15,6 +15,8 @@ from postroom.embedded import logins
 TOKEN_KEYS: Final = "token-keys"  # noqa: S105 - the name of a file
 GRACE_SECONDS: Final = 15.0
 SESSION_KEY: Final = "session-key"
+SEALING_KEY: Final = "smtp-sealing-key"
+"""What the SMTP server's keys for DKIM are sealed to."""
 FETCHER_KEY: Final = "fetcher-key"
 FETCHER_PUBLIC_KEY: Final = "fetcher-public-key"
 COMMAND_TOKEN: Final = "command-token"  # noqa: S105 - the name of a file
@@ -81,6 +83,7 @@ def _smtp(around: Surroundings) -> dict[str, str]:
         # Half of a pair is not made whole by ours: the service says what is missing.
         **(own if not own.keys() & settings.caller.keys() else {}),
         **settings.given("POSTROOM_RELAY"),
+        "POSTROOM_SMTP_KEY_FILE": around.file(SEALING_KEY),
         **settings.given("POSTROOM_SMTP_"),
         "POSTROOM_INTERNAL_HOSTS": settings.internal_hosts,
         "POSTROOM_SMTP_HOST": settings.smtp_host,

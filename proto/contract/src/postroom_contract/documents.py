@@ -22,6 +22,13 @@ class AddressDocument(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
+class DkimKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that a domain signs with; only smtp can open it."""
+
+    selector: str
+    sealed: str
+
+
 class DomainDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A domain we accept mail for (known addresses only)."""
 
@@ -29,6 +36,8 @@ class DomainDocument(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     version: int
     deleted: bool = False
+    keys: tuple[DkimKey, ...] = ()
+    """Those that sign what is sent from this domain."""
 
 
 class SubmissionDocument(msgspec.Struct, frozen=True, kw_only=True):

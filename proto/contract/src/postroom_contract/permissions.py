@@ -76,6 +76,7 @@ _PUBLISHES: Final = {
         f"{ROOT}.rpc.forum-bridge.*",
         f"{ROOT}.rpc.rules.*",
         f"{ROOT}.rpc.fetcher.*",
+        f"{ROOT}.rpc.smtp.*",
         f"{ROOT}.work.poll.*.*",  # receive now
         # Retention is the api's hourly job: decided mail past its days, commands already done.
         *(f"$JS.API.STREAM.PURGE.{name}" for name in _INTAKE_NAMES),
@@ -96,7 +97,7 @@ _LOOKS_UP: Final = {
     "api": ("KV_config", *_INTAKE_NAMES, "EVENTS", "OUTBOX", "PROGRESS"),
     "forum-bridge": ("KV_config", *_INTAKE_NAMES, "OUTBOX", "COMMANDS", "EVENTS"),
 }
-_ANSWERS: Final = ("forum-bridge", "rules", "fetcher")
+_ANSWERS: Final = ("forum-bridge", "rules", "fetcher", "smtp")
 _HEARS: Final = {
     "api": (f"{ROOT}.live.*.*", f"{ROOT}.beat.*"),
     **{service: (f"{ROOT}.rpc.{service}.*",) for service in _ANSWERS},

@@ -18,6 +18,7 @@ from postroom_contract import (
     forum,
     importing,
     ledger,
+    mail_domains,
     membership,
     probing,
     ruling,
@@ -43,6 +44,7 @@ def schemas() -> dict[str, bytes]:
         *ledger.REQUESTS,
         *importing.REQUESTS,
         *conversations.REQUESTS,
+        *mail_domains.REQUESTS,
     ):
         kinds[f"rpc.{request.service}.{request.verb}.request"] = request
         kinds[f"rpc.{request.service}.{request.verb}.answer"] = request.answer

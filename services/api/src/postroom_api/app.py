@@ -26,6 +26,7 @@ from postroom_api.http.granting import Granting
 from postroom_api.http.importing import Importing
 from postroom_api.http.ledgers import Ledgers
 from postroom_api.http.links_by_mail import LinksByMail
+from postroom_api.http.mail_domains import MailDomainDesk
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets
@@ -55,6 +56,7 @@ from postroom_api.postgres.idempotency import Idempotency
 from postroom_api.postgres.ledger import AllLedgerRows, LedgerRows
 from postroom_api.postgres.links import Links
 from postroom_api.postgres.log import Log
+from postroom_api.postgres.mail_domains import MailDomains
 from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.notices import Notices
@@ -148,6 +150,7 @@ async def start(process: Process) -> None:
         ),
         Ledgers(services, office, LedgerRows(access), process.clock),
         Importing(services, office, Acts(access)),
+        MailDomainDesk(services, MailDomains(access), process.clock, relay),
     )  # fmt: skip
     shared = Shared(
         people,

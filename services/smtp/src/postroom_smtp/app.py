@@ -4,13 +4,17 @@ The port is open before the broker is: a peer hears 451 rather than nothing.
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 import structlog
 
-from postroom_contract import streams
+from postroom_contract import streams, subjects
 from postroom_contract.codec import decode
 from postroom_contract.commands import DeliverChunk, ForwardMail, Redo
+from postroom_contract.forum import Request
+from postroom_contract.mail_domains import ExamineDomain, MakeKey
+from postroom_runtime.answering import answered
 from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
@@ -27,9 +31,11 @@ from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
 from postroom_smtp.dkimpy_signatures import DkimpySignatures
 from postroom_smtp.dnspython_names import DnspythonNames
 from postroom_smtp.domain.slots import Slots
+from postroom_smtp.domain_keys import DomainKeys
 from postroom_smtp.handlers.authenticating import SECONDS, Authenticating
 from postroom_smtp.handlers.blocklists import Blocklists
 from postroom_smtp.handlers.delivering import Delivering
+from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.handlers.forwarding import Forwarding
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.mx_relay import MxRelay
@@ -44,6 +50,7 @@ _STREAMS: Final = (
     *(spec.name for spec in streams.INTAKE),
     "EVENTS", "COMMANDS", "OUTBOX", "PROGRESS", "DEAD", "KV_config",
 )  # fmt: skip
+Answers = Mapping[type[Request[Any]], Callable[[Any], Awaitable[Any]]]
 _VERB: Final = 5
 """Where the verb stands in `postroom.v1.command.<account>.smtp.<verb>.<id>`."""
 
@@ -75,8 +82,15 @@ async def start(process: Process) -> None:
         security=Security(tls="none"),
     )  # fmt: skip
     ways = OwnDoor(directory, receiving, door)
+    keys = DomainKeys(directory, settings.keys)
     delivering = Delivering(
-        bus, ways, _relay(settings, names), process.clock, counts, Slots(settings.slots)
+        bus,
+        ways,
+        _relay(settings, names),
+        process.clock,
+        counts,
+        Slots(settings.slots),
+        keys.signed,
     )
     consumer = Consumer(
         bus, streams.SMTP_COMMANDS, on_command(bus, delivering), concurrency=settings.deliveries
@@ -94,7 +108,12 @@ async def start(process: Process) -> None:
     process.spawn(server.watch(), "slow peers")
     if certificate is not None:
         process.spawn(certificate.watch(), "certificate")
-    process.spawn(_with_broker(process, bus, configuration, consumer), "broker")
+    examining = Examining(
+        names, SpfSenders(names, settings.hostname, SECONDS), settings.hostname,
+        by_relay=settings.relay != "mx",
+    )  # fmt: skip
+    answers: Answers = {MakeKey: keys.make, ExamineDomain: examining.examine}
+    process.spawn(_with_broker(process, bus, configuration, consumer, answers), "broker")
     structlog.get_logger().info(
         "listening for SMTP",
         host=settings.host,
@@ -135,15 +154,27 @@ def _relay(settings: SmtpConfig, names: DnspythonNames) -> Relay | None:
 
 
 async def _with_broker(
-    process: Process, bus: Bus, configuration: Configuration, consumer: Consumer
+    process: Process,
+    bus: Bus,
+    configuration: Configuration,
+    consumer: Consumer,
+    answers: Answers,
 ) -> None:
     """Connect, check the streams, then do all that needs the broker; OperatorError ends us."""
     await bus.connect(process.settings, process.fail)
     await bus.assert_streams_patiently(_STREAMS)
+    for asked, answer in answers.items():
+        await bus.serve(subjects.rpc("smtp", asked.verb), answered(_decoded(asked, answer)))
     process.spawn(configuration.run(), "configuration")
     process.spawn(consumer.run(), "deliveries")
     process.spawn(bus.watch(), "watchdog")
     process.spawn(shine(process, bus), "beacon")
+
+
+def _decoded(
+    asked: type[Request[Any]], answer: Callable[[Any], Awaitable[Any]]
+) -> Callable[[bytes], Awaitable[Any]]:
+    return lambda data: answer(decode(data, asked))
 
 
 def on_command(bus: Bus, delivering: Delivering) -> Handler:

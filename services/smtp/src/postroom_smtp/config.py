@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 import msgspec
+from nacl.public import PrivateKey
 
 from postroom_contract.streams import MAX_MESSAGE_BYTES
 from postroom_runtime.errors import OperatorError
 from postroom_runtime.reach import Internal, parse_internal
+from postroom_runtime.sealing import parse_private_keys
 from postroom_runtime.settings import Settings
 from postroom_smtp.aiosmtplib_relay import Patience, Security, Tls
 from postroom_smtp.domain.access import GREET_MOST, Access
@@ -35,6 +37,8 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where TLS is spoken from the first byte; None = nowhere."""
     relay: tuple[str, int] | Literal["mx"] | None
     """The next hop, or the recipients' own servers; without it outgoing mail is captured."""
+    keys: tuple[PrivateKey, ...]
+    """What the keys of DKIM are sealed to; empty = nothing is signed."""
     deliveries: int
     """Commands worked on at once."""
     slots: int
@@ -71,6 +75,7 @@ def read(settings: Settings) -> SmtpConfig:
         certificate=certificate,
         tls_port=tls_port,
         relay=_relay(settings),
+        keys=_keys(settings),
         deliveries=settings.integer("SMTP_DELIVERIES", 40, low=1, high=500),
         slots=settings.integer("SMTP_DESTINATION_SLOTS", SLOTS, low=1, high=500),
         security=_security(settings),
@@ -97,6 +102,13 @@ def read(settings: Settings) -> SmtpConfig:
 
 def _relay(settings: Settings) -> tuple[str, int] | Literal["mx"] | None:
     return "mx" if settings.optional("RELAY") == "mx" else settings.host_port("RELAY")
+
+
+def _keys(settings: Settings) -> tuple[PrivateKey, ...]:
+    try:
+        return parse_private_keys(text) if (text := settings.optional("SMTP_KEY")) else ()
+    except ValueError as error:
+        raise OperatorError(f"POSTROOM_SMTP_KEY: {error}") from error
 
 
 def _security(settings: Settings) -> Security:

@@ -27,6 +27,10 @@ class ConfiguredDirectory:
         """Return whether we take mail for addresses of this domain."""
         return self._configuration.get(domain_key(canonical), DomainDocument) is not None
 
+    def domain(self, canonical: str) -> DomainDocument | None:
+        """Return a domain of ours; UnavailableError when it cannot be read."""
+        return self._configuration.get(domain_key(canonical), DomainDocument)
+
     def submission(self, login: str) -> SubmissionDocument | None:
         """Return who signs in with this; UnavailableError when it cannot be read."""
         return self._configuration.get(submission_key(login), SubmissionDocument)

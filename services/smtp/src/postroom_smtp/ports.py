@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from postroom_contract.documents import AddressDocument, SubmissionDocument
+from postroom_contract.documents import AddressDocument, DomainDocument, SubmissionDocument
 from postroom_contract.mail import ArcResult, Pointer, Signature, SpfResult
 from postroom_runtime.errors import PostroomError
 from postroom_runtime.messages import Found, Publication, Stored
@@ -72,6 +72,9 @@ class Directory(Protocol):
 
     def has_domain(self, canonical: str) -> bool:
         """Return whether we take mail for addresses of this domain."""
+
+    def domain(self, canonical: str) -> DomainDocument | None:
+        """Return a domain of ours; UnavailableError when it cannot be read."""
 
     def submission(self, login: str) -> SubmissionDocument | None:
         """Return who signs in with this; UnavailableError when it cannot be read."""

@@ -22,6 +22,7 @@ from postroom_api.http import (
     grid_api,
     importing_api,
     ledger_api,
+    mail_domains_api,
     office_api,
     own_api,
     people_api,
@@ -275,6 +276,6 @@ def router() -> Router:
         *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
         *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
-        *submission_api.HANDLERS,
+        *submission_api.HANDLERS, *mail_domains_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

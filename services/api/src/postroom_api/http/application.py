@@ -22,6 +22,7 @@ from postroom_api.http import (
     granting_pages,
     grid_pages,
     ledger_pages,
+    mail_domain_pages,
     mailbox_pages,
     pages,
     people_pages,
@@ -44,6 +45,7 @@ from postroom_api.http.granting import Granting
 from postroom_api.http.idempotency import IdempotentPosts
 from postroom_api.http.importing import Importing
 from postroom_api.http.ledgers import Ledgers
+from postroom_api.http.mail_domains import MailDomainDesk
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets, Pace
@@ -69,6 +71,7 @@ PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
+    mail_domain_pages,
 )  # fmt: skip
 
 
@@ -92,6 +95,7 @@ class Desks:
     granting: Granting
     ledgers: Ledgers
     importing: Importing
+    mail_domains: MailDomainDesk
 
 
 @dataclass(frozen=True)

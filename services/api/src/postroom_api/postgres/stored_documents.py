@@ -45,8 +45,15 @@ async def domain(connection: Connection, domain: str) -> tuple[str, Document]:
     row: Any = await connection.fetchrow(
         "SELECT domain, account, version FROM config.domain WHERE domain = $1", domain
     )
+    keys: Any = await connection.fetch(
+        "SELECT selector, sealed FROM config.dkim_key WHERE domain = $1 AND state = 'signs'"
+        " ORDER BY created_at, selector",
+        domain,
+    )
     document = (
-        documents.DomainDocument(**dict(row))
+        documents.DomainDocument(
+            **dict(row), keys=tuple(documents.DkimKey(**dict(one)) for one in keys)
+        )
         if row
         else documents.DomainDocument(
             domain=domain, account="", deleted=True, version=await _next_version(connection)

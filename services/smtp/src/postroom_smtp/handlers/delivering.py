@@ -8,7 +8,7 @@ Laws:
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -31,6 +31,8 @@ from postroom_smtp.handlers.progress import ProgressKeeper
 from postroom_smtp.ports import Broker, Counts, Hop, Relay, Ways
 
 SLOTS: Final = 10
+Sign = Callable[[bytes, str], bytes]
+"""Returns a mail with its signatures, given its envelope sender."""
 _LOSSES: Final = 2
 """Connections that may break within one chunk before the rest is put off."""
 
@@ -50,7 +52,9 @@ class Delivering:
         clock: Clock,
         counts: Counts,
         slots: Slots | None = None,
+        sign: Sign | None = None,
     ) -> None:
+        self._sign = sign or _as_it_is
         self._slots = slots or Slots(SLOTS)
         self._broker = broker
         self._ways = ways
@@ -125,7 +129,7 @@ class Delivering:
         attempt: int,
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        sender = _Sender(self._ways, self._relay)
+        sender = _Sender(self._ways, self._relay, self._sign)
         try:
             for recipient in waiting:
                 await keeper.may_go_on()
@@ -169,7 +173,8 @@ class Delivering:
 class _Sender:
     """Sends the copies of one chunk, by one kept conversation a way."""
 
-    def __init__(self, ways: Ways, relay: Relay | None) -> None:
+    def __init__(self, ways: Ways, relay: Relay | None, sign: Sign) -> None:
+        self._sign = sign
         self._ways = ways
         self._relay = relay
         self._talks: dict[tuple[Relay, str], _Talk] = {}
@@ -179,9 +184,12 @@ class _Sender:
             raw = delivery.copy_for(recipient, mail)
         except UnsendableError as error:
             return Outcome(recipient, "failed", str(error))
-        way = self._ways.inward(recipient.address) or self._relay
+        inward = self._ways.inward(recipient.address)
+        way = inward or self._relay
         if way is None:
             return Outcome(recipient, "captured", delivery.CAPTURED)
+        if inward is None:
+            raw = self._sign(raw, recipient.sender)
         domain = recipient.address.rpartition("@")[2].lower()
         if (way, domain) not in self._talks:
             self._talks[way, domain] = _Talk(way.hop(domain))
@@ -191,6 +199,10 @@ class _Sender:
     async def close(self) -> None:
         for talk in self._talks.values():
             await talk.close()
+
+
+def _as_it_is(raw: bytes, _sender: str) -> bytes:
+    return raw
 
 
 class _Talk:
