@@ -99,6 +99,8 @@ BODIES: dict[str, list[Body]] = {
     "renewRecoveryCodes": [lambda _: {"code": "0"}],
     "removeSecondFactor": [lambda _: {"code": "0"}],
     "createSubmissionPassword": [lambda _: {"name": "x"}],
+    "createDomainKey": [lambda _: {"algorithm": "ed25519"}],
+    "changeDomainKey": [lambda _: {"state": "retired"}],
     "createToken": [lambda _: {"name": "x", "scopes": ["users:read"]}],
 }  # fmt: skip
 """A body for every route that takes one, from an id; what it makes must harm nobody."""

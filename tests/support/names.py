@@ -1,6 +1,8 @@
 """A DNS of a dictionary, and one on a socket of this machine."""
 
 import asyncio
+import socketserver
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -60,6 +62,20 @@ def _pairs(found: Sequence[Any]) -> list[tuple[str, Any]]:
     return [one for one in found if isinstance(one, tuple)]
 
 
+def answer_to(data: bytes, records: Sequence[dns.rrset.RRset]) -> bytes:
+    """The answer to a question, from these records."""
+    question = dns.message.from_wire(data)
+    (asked,) = question.question
+    answer = dns.message.make_response(question)
+    answer.flags |= dns.flags.RA
+    answer.answer = [
+        one for one in records if one.name == asked.name and one.rdtype == asked.rdtype
+    ]
+    if not any(one.name == asked.name for one in records):
+        answer.set_rcode(dns.rcode.NXDOMAIN)
+    return answer.to_wire()
+
+
 class NameServer(asyncio.DatagramProtocol):
     """Answers from texts like `example.org. 60 IN TXT "…"`; `silent`: not at all."""
 
@@ -72,19 +88,9 @@ class NameServer(asyncio.DatagramProtocol):
         self.transport = transport
 
     def datagram_received(self, data: bytes, peer: Any) -> None:
-        question = dns.message.from_wire(data)
-        (asked,) = question.question
-        self.asked.append(asked.to_text())
-        if self.silent:
-            return
-        answer = dns.message.make_response(question)
-        answer.flags |= dns.flags.RA
-        answer.answer = [
-            one for one in self.records if one.name == asked.name and one.rdtype == asked.rdtype
-        ]
-        if not any(one.name == asked.name for one in self.records):
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        self.transport.sendto(answer.to_wire(), peer)  # type: ignore[attr-defined]  # of datagrams
+        self.asked.append(dns.message.from_wire(data).question[0].to_text())
+        if not self.silent:
+            self.transport.sendto(answer_to(data, self.records), peer)  # type: ignore[attr-defined]  # of datagrams
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[tuple[str, int]]:
@@ -101,3 +107,38 @@ class NameServer(asyncio.DatagramProtocol):
 def _parts(text: str) -> tuple[str, int, str, str, str]:
     name, ttl, kind, value = text.split(" ", 3)
     return name, int(ttl), "IN", kind, value
+
+
+class LocalNames:
+    """The same in a thread of its own, for a system that runs; knows nothing until told."""
+
+    def __init__(self) -> None:
+        served = self
+        self.records: list[dns.rrset.RRset] = []
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                data, socket = self.request
+                socket.sendto(answer_to(data, served.records), self.client_address)
+
+        self._server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    @property
+    def where(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"{host}:{port}"
+
+    def publish(self, *records: str) -> None:
+        """Know these from now on, in place of others of their names and kinds."""
+        for text in records:
+            new = dns.rrset.from_text(*_parts(text))
+            self.records = [
+                one for one in self.records if (one.name, one.rdtype) != (new.name, new.rdtype)
+            ] + [new]
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)

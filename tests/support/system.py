@@ -12,6 +12,7 @@ from typing import Any
 
 from postroom import tcp_ports
 from postroom.home import Home, State
+from support.names import LocalNames
 from support.processes import Process, freeze, thaw
 from support.waiting import eventually
 
@@ -33,6 +34,8 @@ class System:
         self.admin_token = "test_" + secrets.token_hex(24)
         self._extra = dict(environment or {})
         self.process: Process | None = None
+        self.names: LocalNames | None = None
+        """Its DNS, while it runs: nobody else is asked."""
         self._starts = 0
 
     @property
@@ -52,6 +55,8 @@ class System:
             "POSTROOM_ADMIN_TOKEN": self.admin_token,
         }
         own |= {n: v for n, v in os.environ.items() if n == "POSTROOM_PORTS"}
+        if self.names is not None:
+            own["POSTROOM_SMTP_NAMESERVERS"] = self.names.where
         return {**kept, **own, **self._extra}
 
     def begin_as(self, other: "System") -> None:
@@ -63,6 +68,7 @@ class System:
     def start(self) -> None:
         """Start it and return at once; see `wait_ready`."""
         self._starts += 1
+        self.names = self.names or LocalNames()
         self.process = self.command("up", log=f"up-{self._starts}.log")
 
     def command(self, *arguments: str, log: str = "command.log") -> Process:
@@ -139,6 +145,9 @@ class System:
 
     def stop(self) -> None:
         """Stop it if it runs, thawing what a test froze."""
+        if self.names is not None:
+            self.names.stop()
+            self.names = None
         if self.process is None or not self.process.running:
             return
         for child in self.state.children:

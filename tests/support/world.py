@@ -164,6 +164,7 @@ async def _mailboxes(
         box = (await api.post("/mailboxes", name=gone, source={"type": "smtp"}))["id"]
         assert (await api.client.delete(f"/api/v1/mailboxes/{box}")).status_code == 204
         world.add("deleted", box, {manager}, gone)
+        await _domain(world, api, manager)
     people = {one.canary: one.id for one in world.things if one.kind == "user"}
     for name, api, owner, sharer, seen in (
         ("system", admin, None, None, {ADMIN}),
@@ -203,6 +204,17 @@ async def _mailboxes(
         box = (await api.post("/mailboxes", name=canary, source=source, active=False))["id"]
         world.add("mailbox", box, {manager, owner}, canary)
         await _owned(worker, box, people[f"canary-user-{owner}"])
+
+
+async def _domain(world: World, api: Api, manager: str) -> None:
+    """A domain with a key that nobody but its managers knows of."""
+    domain = f"canary-domain-{manager}.example"
+    source = {"type": "smtp", "addresses": [f"box@{domain}"]}
+    box = (await api.post("/mailboxes", name=f"canary-domained-{manager}", source=source))["id"]
+    world.add("mailbox", box, {manager}, f"canary-domained-{manager}")
+    (key,) = (await api.post(f"/domains/{domain}/keys", algorithm="ed25519"))["keys"]
+    world.add("domain", domain, {manager})
+    world.add("selector", key["selector"], {manager})
 
 
 async def _owned(worker: asyncpg.Connection, box: str, person: str) -> None:

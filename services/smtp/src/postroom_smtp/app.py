@@ -108,8 +108,9 @@ async def start(process: Process) -> None:
     process.spawn(server.watch(), "slow peers")
     if certificate is not None:
         process.spawn(certificate.watch(), "certificate")
+    fresh = DnspythonNames(settings.nameservers, fresh=True)
     examining = Examining(
-        names, SpfSenders(names, settings.hostname, SECONDS), settings.hostname,
+        fresh, SpfSenders(fresh, settings.hostname, SECONDS), settings.hostname,
         by_relay=settings.relay != "mx",
     )  # fmt: skip
     answers: Answers = {MakeKey: keys.make, ExamineDomain: examining.examine}

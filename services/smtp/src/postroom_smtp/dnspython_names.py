@@ -21,6 +21,9 @@ from postroom_smtp.ports import DnsTroubleError, NoSuchNameError
 
 QUESTION_SECONDS: Final = 3.0
 REST_SECONDS: Final = 30.0
+LONGEST: Final = 3_600.0
+"""Seconds that an answer is kept, whatever it says of itself."""
+LONGEST_NO: Final = 300.0
 _TROUBLES: Final = 3
 """Questions in a row without an answer, after which the resolver is given a rest."""
 _KEPT: Final = 20_000
@@ -28,11 +31,21 @@ _MOST: Final = 100
 _TEXT: Final = 16 * 1024
 
 
-class DnspythonNames:
-    """Asks, and remembers."""
+class _Cache(dns.resolver.LRUCache):
+    """Keeps nothing for long: a "no" may have no end of its own."""
 
-    def __init__(self, nameservers: Sequence[tuple[str, int]] = ()) -> None:
+    def put(self, key: Any, value: dns.resolver.Answer) -> None:
+        most = LONGEST if value.rrset is not None else LONGEST_NO
+        value.expiration = min(value.expiration, time.time() + most)
+        super().put(key, value)
+
+
+class DnspythonNames:
+    """Asks, and remembers unless told otherwise (`fresh`)."""
+
+    def __init__(self, nameservers: Sequence[tuple[str, int]] = (), *, fresh: bool = False) -> None:
         self._nameservers = nameservers
+        self._fresh = fresh
         self._resolver: dns.asyncresolver.Resolver | None = None
         self._troubles = 0
         self._rests_until = 0.0
@@ -90,6 +103,6 @@ class DnspythonNames:
                 made.nameservers = [
                     dns.nameserver.Do53Nameserver(host, port) for host, port in self._nameservers
                 ]
-            made.cache = dns.resolver.LRUCache(_KEPT)
+            made.cache = None if self._fresh else _Cache(_KEPT)
             self._resolver = made
         return self._resolver

@@ -1,6 +1,5 @@
 """The domains of an account: what they sign with, and what they should publish."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal
 
@@ -44,8 +43,9 @@ class DomainCheck(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
-def next_selector(day: datetime, algorithm: Algorithm, taken: Sequence[str]) -> str:
-    """Return the name of a new key: the month, and what it is."""
-    base = f"postroom-{day:%Y%m}" + ("" if algorithm == "rsa" else "-ed25519")
-    names = [base, *(f"{base}-{number}" for number in range(2, 100))]
-    return next(name for name in names if name not in taken)
+def new_selector(day: datetime, chance: str) -> str:
+    """Return the name of a new key: the month, and a few letters, so that no name comes again.
+
+    A name that was used before may still be remembered, with its old key, by somebody's resolver.
+    """
+    return f"postroom-{day:%Y%m}-{chance}"

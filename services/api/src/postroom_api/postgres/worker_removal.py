@@ -17,6 +17,7 @@ NOTED: Final = (
     ("ruleset", "'ruleset ' || scope"),
     ("mailbox_share", None),
     ("mailbox", "'mailbox ' || id"),
+    ("dkim_key", None),
     ("domain", "'domain ' || domain"),
     ("submission_password", "'submission ' || login"),
 )

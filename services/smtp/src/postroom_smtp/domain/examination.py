@@ -47,10 +47,12 @@ def ptr(hostname: str, names: Mapping[str, Answer]) -> Finding:
     standing: Standing = "differs" if wrong else "unknown" if unknown else "good"
     if not names:
         standing = "unknown"
-    words = "Many servers refuse mail from an address that does not name its server."
+    words = "The DNS does not answer." if unknown else ""
+    if wrong:
+        words = "Many servers refuse mail from an address that does not name its server."
     return Finding(
         aspect="ptr", name=", ".join(names), kind="PTR", standing=standing, found=tuple(shown),
-        wanted=f"{hostname}." if wrong else "", words=words if wrong else "",
+        wanted=f"{hostname}." if wrong else "", words=words,
     )  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def spf(domain: str, texts: Answer, denied: Sequence[str], *, by_relay: bool) ->
 
 def dkim(domain: str, key: PublishedKey, texts: Answer) -> Finding:
     """Judge whether a key is published as it was made."""
-    good = any(_tags(one).get("p") == _tags(key.record)["p"] for one in texts or ())
+    good = any(_tags(one).get("p", "") == _tags(key.record).get("p") for one in texts or ())
     standing, words = _judged(texts, good=good)
     if standing == "missing":
         words = "Signatures with this key are worth nothing before it is published."

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Final
 
 from postroom_contract.mail_domains import Examination, ExamineDomain, Finding
-from postroom_mail.address import AddressError, domain_to_ascii
+from postroom_mail.address import AddressError, domain_to_ascii, parse_address
 from postroom_runtime.errors import RefusedError
 from postroom_smtp.domain import examination
 from postroom_smtp.ports import DnsTroubleError, Names, NoSuchNameError, Senders
@@ -26,7 +26,7 @@ class Examining:
     async def examine(self, question: ExamineDomain) -> Examination:
         """Return what is published; RefusedError for what is no domain."""
         try:
-            domain = domain_to_ascii(question.domain)
+            domain = domain_to_ascii(parse_address(f"postmaster@{question.domain}").domain)
         except AddressError as error:
             raise RefusedError(str(error)) from error
         keys = question.keys
