@@ -1,6 +1,8 @@
 """Rules that people write: by API, by form, tried on a mail, and done to mail that comes."""
 
 import asyncio
+import smtplib
+from itertools import count
 from typing import Any
 
 from playwright.async_api import expect
@@ -165,3 +167,55 @@ async def test_mail_without_a_charset_is_read_in_the_mailboxes(running: System, 
     (topic,) = await api.topics(forum, 1)
     (post,) = await api.posts(topic["id"], 1)
     assert (topic["title"], post["text"].strip()) == ("Счёт номер 17", "Счёт номер 17")
+
+
+async def test_a_rule_refuses_mail_while_its_sender_is_connected(running: System, api: Api) -> None:
+    """… and where it is too late, hides it, and writes to nobody."""
+    boxes = [
+        await api.post(
+            "/mailboxes", name=name, source={"type": "smtp", "addresses": [f"{name}@example.org"]}
+        )
+        for name in ("strict", "open")
+    ]
+    condition = {"kind": "test", "field": "subject", "operator": "contains", "values": ["advert"]}
+    made = await api.post(
+        "/rules", name="No adverts", mailbox=boxes[0]["id"], condition=condition,
+        actions=[{"kind": "reject", "text": "we buy nothing here"}],
+    )  # fmt: skip
+    assert "reject with" in made["sentence"]
+    numbers = count()
+
+    def advert() -> bytes:
+        mail = letter(
+            ANNA, "strict@example.org", "An advert", "buy\n", message_id=f"{next(numbers)}.x"
+        )
+        return wire(mail)
+
+    async def refusal() -> (
+        tuple[int, bytes] | None
+    ):  # a rule is live a moment after it was answered
+        try:
+            await asyncio.to_thread(send, running, advert(), ANNA, "strict@example.org")
+        except smtplib.SMTPDataError as error:
+            return error.smtp_code, error.smtp_error
+        return None
+
+    assert await eventually(refusal) == (550, b"5.7.1 we buy nothing here")
+    both = ("strict@example.org", "open@example.org")
+    await asyncio.to_thread(send, running, advert(), ANNA, *both)
+
+    async def found(box: Any, deleted: str) -> int:
+        return len((await api.get(f"/messages?mailbox={box['id']}&deleted={deleted}"))["data"])
+
+    async def hidden() -> bool:
+        return await found(boxes[0], "true") == 1 and await found(boxes[1], "false") == 1
+
+    await eventually(hidden, what="who is too late is hidden, the other shown")
+    assert await found(boxes[1], "true") == 0
+    assert (await api.get("/deliveries"))["data"] == []
+    assert (await api.client.delete(f"/api/v1/rules/{made['id']}")).status_code == 204
+
+    async def taken() -> bool:
+        return await refusal() is None
+
+    await eventually(taken, what="without the rule it is taken")

@@ -14,6 +14,7 @@ from postroom_contract.rules import (
     MarkRead,
     MarkSpam,
     PostToForum,
+    Reject,
     SetSpamRating,
     Stop,
     Test,
@@ -168,3 +169,19 @@ def test_nesting_has_a_limit() -> None:
     for _ in range(9):
         when = Group(mode="all", of=(when,))
     assert any("deep" in words for _, words in problems(when, ()))
+
+
+def test_who_is_rejected_gets_no_further() -> None:
+    rules = (
+        rule("a", ALWAYS, AddTag("one"), Reject("not here"), PostToForum("frm_1"), AddTag("two")),
+        rule("b", ALWAYS, AddTag("three")),
+    )
+    decision = decide(facts(), Ruleset(1, rules))
+    assert decision.actions == (AddTag("one"), Reject("not here"))
+    assert (decision.deleted, decision.tags, len(decision.trace)) == (True, ("one",), 1)
+    assert decision.trace[0].done[2:] == ("not done: the mail is rejected",) * 2
+
+
+@pytest.mark.parametrize("text", ["", " ", "a\r\nb", "größer", "x" * 201])
+def test_words_that_cannot_stand_in_a_reply(text: str) -> None:
+    assert [where for where, _ in problems(ALWAYS, (Reject(text),))] == ["/actions/0/text"]

@@ -20,6 +20,8 @@ class AddressDocument(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     forum: str | None = None
     deleted: bool = False
+    rejects: bool = False
+    """A rule may refuse its mail: smtp asks before it takes any."""
 
 
 class DkimKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,6 +59,7 @@ _PUBLISHES: Final = {
     "smtp": (
         f"{ROOT}.intake.>",
         f"{ROOT}.progress.>",
+        f"{ROOT}.rpc.rules.try",
         f"{ROOT}.schedule.*.smtp.*",
         # A forward becomes a rendered mail and a chunk of its own.
         f"{ROOT}.outbox.>",

@@ -86,6 +86,16 @@ class Forward(msgspec.Struct, frozen=True, tag="forward", tag_field="kind"):
     to: str
 
 
+class Reject(msgspec.Struct, frozen=True, tag="reject", tag_field="kind"):
+    """Refuse the mail while its sender is still connected (SMTP), with this text; then stop.
+
+    Where that is too late (fetched, another recipient wanted it, the rules did not answer in time),
+    the mail is hidden as deleted, and nobody is told.
+    """
+
+    text: str
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="kind"):
     """Try no further rule, of this layer or a later one."""
 
@@ -123,6 +133,7 @@ Action = (
     | PostToForum
     | MoveOnServer
     | FlagOnServer
+    | Reject
     | Stop
 )
 

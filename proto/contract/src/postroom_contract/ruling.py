@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from postroom_contract.forum import Request
-from postroom_contract.mail import MailSummary
+from postroom_contract.mail import Authentication, MailSummary
 from postroom_contract.rules import Action, Condition, Decision
 
 
@@ -50,6 +50,7 @@ class TryMail(Request[Trial], frozen=True, kw_only=True):
     answer: ClassVar[type] = Trial
     source: Literal["smtp", "imap", "pop3"] = "smtp"
     """How the mailbox gets its mail."""
+    authentication: Authentication | None = None
     mailbox: str
     recipient: str
     sender: str

@@ -99,6 +99,7 @@ class SortMail:
             sha256="",
             size=len(question.raw),
             source=question.source,
+            authentication=question.authentication,
             transaction="txn_trial",
         )
         facts = facts_of(mail, envelope, own_marker=self._is_ours(mail))

@@ -39,6 +39,7 @@ from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.handlers.forwarding import Forwarding
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.mx_relay import MxRelay
+from postroom_smtp.nats_judges import NatsJudges
 from postroom_smtp.own_door import OwnDoor, reachable
 from postroom_smtp.ports import Relay
 from postroom_smtp.prometheus_counts import PrometheusCounts
@@ -66,6 +67,7 @@ async def start(process: Process) -> None:
     receiving = Receiving(
         directory, bus, process.clock, counts, hostname=settings.hostname,
         authenticating=_authenticating(settings, names), trusted=settings.trusted,
+        judges=NatsJudges(bus),
     )  # fmt: skip
     certificate = Certificate(*settings.certificate) if settings.certificate else None
     guests = Guests(

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from postroom_contract.documents import AddressDocument, DomainDocument, SubmissionDocument
-from postroom_contract.mail import ArcResult, Pointer, Signature, SpfResult
+from postroom_contract.mail import ArcResult, Authentication, Pointer, Signature, SpfResult
 from postroom_runtime.errors import PostroomError
 from postroom_runtime.messages import Found, Publication, Stored
+from postroom_smtp.domain.admission import Target
 from postroom_smtp.domain.delivery import HopReply
+from postroom_smtp.domain.intake import Transaction
 
 
 class NoSuchNameError(PostroomError):
@@ -100,6 +102,18 @@ class Broker(Protocol):
 
     async def get(self, where: Pointer) -> Found | None:
         """Return the message at a sequence, or None; UnavailableError without an answer."""
+
+
+class Judges(Protocol):
+    """The rules, before a mail is taken."""
+
+    async def rejection(
+        self, transaction: Transaction, target: Target, found: Authentication | None
+    ) -> str | None:
+        """Return the words with which this recipient's rules refuse it.
+
+        None: they do not, or they did not answer in time.
+        """
 
 
 class Hop(Protocol):

@@ -33,6 +33,7 @@ ACTIONS: Final = {
     "post_to_forum": "post to the forum",
     "move_on_server": "move on its IMAP server to the folder",
     "flag_on_server": "mark on its IMAP server as (read, starred)",
+    "reject": "reject with the words (to mail by SMTP)",
     "stop": "try no further rule",
 }
 _ARGUMENT: Final = {
@@ -45,6 +46,7 @@ _ARGUMENT: Final = {
     "post_to_forum": "forum",
     "move_on_server": "folder",
     "flag_on_server": "flag",
+    "reject": "text",
 }
 
 

@@ -15,6 +15,7 @@ from postroom_contract.rules import (
     MarkSpam,
     MoveOnServer,
     PostToForum,
+    Reject,
     SetImportance,
     SetSpamRating,
     Stop,
@@ -72,6 +73,7 @@ _ACTIONS: dict[type, Callable[[Any], str]] = {
     PostToForum: lambda what: f"post to forum {what.forum}",
     MoveOnServer: lambda what: f"move to {what.folder} on its server",
     FlagOnServer: lambda what: f"mark as {what.flag} on its server",
+    Reject: lambda what: f"reject with “{what.text}”",
     Stop: lambda _: "stop",
 }
 

@@ -79,11 +79,27 @@ async def append_rule(
 
 
 async def touch_ruleset(connection: Connection, account: str, scope: str) -> None:
-    """Give a scope's ruleset a new version, and note it."""
-    await connection.execute(
-        "INSERT INTO config.ruleset (scope, account) VALUES ($1, $2)"
-        " ON CONFLICT (scope) DO UPDATE SET version = nextval('config.version')",
+    """Give a scope's ruleset a new version, and note it.
+
+    Its addresses too, when whether it rejects mail is no longer as before.
+    """
+    before = await connection.fetchval(
+        "SELECT rejects FROM config.ruleset WHERE scope = $1 FOR UPDATE", scope
+    )
+    rejects = await connection.fetchval(
+        "INSERT INTO config.ruleset (scope, account, rejects) VALUES ($1, $2,"
+        " EXISTS (SELECT 1 FROM config.rule WHERE scope = $1 AND active"
+        """ AND actions @> '[{"kind": "reject"}]'))"""
+        " ON CONFLICT (scope) DO UPDATE SET version = nextval('config.version'),"
+        " rejects = excluded.rejects RETURNING rejects",
         scope,
         account,
     )
     await note(connection, f"ruleset {scope}")
+    if rejects != bool(before):
+        rows = await connection.fetch(
+            "UPDATE config.address SET version = nextval('config.version')"
+            " WHERE mailbox = $1 OR account = $1 RETURNING address",
+            scope,
+        )
+        await note(connection, *(f"address {row['address']}" for row in rows))

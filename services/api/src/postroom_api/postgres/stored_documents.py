@@ -26,7 +26,9 @@ async def _next_version(connection: Connection) -> int:
 async def address(connection: Connection, address: str) -> tuple[str, Document]:
     """Return (key, document) of an address."""
     row: Any = await connection.fetchrow(
-        "SELECT address, account, mailbox, forum, version FROM config.address WHERE address = $1",
+        "SELECT address, account, mailbox, forum, version, EXISTS (SELECT 1 FROM config.ruleset s"
+        " WHERE s.scope IN (a.mailbox, a.account) AND s.rejects) AS rejects"
+        " FROM config.address a WHERE address = $1",
         address,
     )
     document = (

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from postroom_contract.rules import Action, Condition, Forward, MoveOnServer, Test
+from postroom_contract.rules import Action, Condition, Forward, MoveOnServer, Reject, Test
 from postroom_mail.address import AddressError, parse_address
 from postroom_rules.domain import patterns
 
 MAX_DEPTH = 8
 MAX_TESTS = 100
 MAX_FOLDER = 200
+MAX_REPLY = 200
 _NUMERIC = frozenset({"less", "greater"})
 
 
@@ -28,10 +29,17 @@ def problems(when: Condition, then: tuple[Action, ...]) -> Iterator[tuple[str, s
                 parse_address(action.to)
             except AddressError as error:
                 yield f"/actions/{index}/to", f"no e-mail address: {error}"
+        if isinstance(action, Reject) and not is_reply_text(action.text):
+            yield f"/actions/{index}/text", "one line of 1 to 200 ASCII characters"
         if isinstance(action, MoveOnServer):
             name = action.folder
             if not name.strip() or len(name) > MAX_FOLDER or any(c < " " for c in name):
                 yield f"/actions/{index}/folder", "no name of a folder"
+
+
+def is_reply_text(text: str) -> bool:
+    """Return whether a text can stand in a reply of SMTP (RFC 5321 §4.2)."""
+    return 0 < len(text.strip()) <= MAX_REPLY and text.isascii() and text.isprintable()
 
 
 def _tests(what: Condition, pointer: str, depth: int) -> Iterator[tuple[str, Test | None]]:

@@ -16,6 +16,7 @@ from postroom_contract.rules import (
     MarkSpam,
     MoveOnServer,
     PostToForum,
+    Reject,
     RuleTrace,
     SetImportance,
     SetSpamRating,
@@ -48,6 +49,7 @@ class _State(msgspec.Struct):
     deleted: bool = False
     actions: list[Action] = []
     stopped: bool = False
+    rejected: bool = False
 
 
 def decide(facts: Facts, ruleset: Ruleset) -> Decision:
@@ -96,6 +98,12 @@ def _apply(action: Action, facts: Facts, state: _State) -> str:
     """Note one action and return it as a sentence."""
     if len(state.actions) >= MAX_ACTIONS and not isinstance(action, Stop):
         return f"not done: a mail has at most {MAX_ACTIONS} actions"
+    if isinstance(action, Reject):
+        state.actions.append(action)
+        state.deleted = state.stopped = state.rejected = True
+        return f"rejected: “{action.text}”; where it is taken already, deleted, and nobody is told"
+    if state.rejected:
+        return "not done: the mail is rejected"
     if isinstance(action, PostToForum | Forward):
         return _send(action, facts, state)
     if isinstance(action, MoveOnServer | FlagOnServer):

@@ -38,6 +38,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     forum: str | None = None
     token: str | None = None
+    rejects: bool = False
+    """Its rules may refuse a mail: they are asked first."""
 
 
 def question(address: Address) -> Question:
@@ -87,4 +89,5 @@ def _target(recipient: str, document: AddressDocument) -> Target:
         mailbox=document.mailbox,
         role="post" if document.forum else "mail",
         forum=document.forum,
+        rejects=document.rejects,
     )

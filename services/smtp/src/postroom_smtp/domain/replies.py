@@ -140,6 +140,14 @@ NO_PROXY: Final = Reply(
     421, "4.3.0", "the connection does not say whose it is", "no proxy header", closes=True
 )
 LMTP_ONLY: Final = Reply(500, "5.5.1", "this is LMTP: say LHLO", "syntax")
+
+
+def rejected(text: str) -> Reply:
+    """Return the refusal that a rule words; what cannot stand in a reply is left out."""
+    plain = "".join(c for c in text if " " <= c <= "~")[:200].strip()
+    return Reply(550, "5.7.1", plain or "refused by the recipient", "rule")
+
+
 GOODBYE: Final = Reply(221, "2.0.0", "goodbye", closes=True)
 DONE: Final = Reply(OK, "2.0.0", "done")
 SENDER_OK: Final = Reply(OK, "2.1.0", "sender ok")

@@ -3,7 +3,8 @@
 Laws:
 1. 250 is said only after the broker has every recipient's copy on disk.
 2. A store that has begun runs to its end, whatever becomes of the peer.
-3. The peer has its answer within `ANSWER_SECONDS` of the dot; what is not known then is 451, and
+3. A mail is refused by rules only if every recipient's refuse it, and say so within 2 s.
+4. The peer has its answer within `ANSWER_SECONDS` of the dot; what is not known then is 451, and
    the repeat is harmless by its ids.
 """
 
@@ -28,9 +29,11 @@ from postroom_smtp.domain.networks import Network, lies_in
 from postroom_smtp.domain.replies import RefusalError, Reply
 from postroom_smtp.domain.results import authentication_results, without_forged
 from postroom_smtp.handlers.authenticating import Authenticating
-from postroom_smtp.ports import Broker, Counts, Directory
+from postroom_smtp.ports import Broker, Counts, Directory, Judges
 
 ANSWER_SECONDS: Final = 9.5
+_RULED: Final = frozenset({"mail", "post"})
+"""Other roles have their own way, whatever people's rules say."""
 _BLOCKING_BYTES: Final = 1024 * 1024
 """Above this, hashing would hold up the other sessions."""
 
@@ -49,7 +52,9 @@ class Receiving:
         answer_seconds: float = ANSWER_SECONDS,
         authenticating: Authenticating | None = None,
         trusted: Sequence[Network] = (),
+        judges: Judges | None = None,
     ) -> None:
+        self._judges = judges
         self._authenticating = authenticating
         self._trusted = trusted
         """Networks whose mail is believed: nobody is asked about it."""
@@ -114,7 +119,12 @@ class Receiving:
     async def _store(self, transaction: Transaction) -> Reply:
         log = self._log.bind(session=transaction.session, client=transaction.client)
         try:
-            number = await self._publish(transaction)
+            found = await self._authenticated(transaction)
+            words = await self._rejection(transaction, found)
+            if words is not None:
+                log.info("rejected by rules", reason=words)
+                return replies.rejected(words)
+            number = await self._publish(transaction, found)
         except FullError as error:
             log.warning("the broker has no room", reason=str(error))
             self._counts.deferred("full")
@@ -130,7 +140,19 @@ class Receiving:
         self._counts.accepted(len(transaction.targets))
         return replies.stored(number)
 
-    async def _publish(self, transaction: Transaction) -> str:
+    async def _rejection(
+        self, transaction: Transaction, found: Authentication | None
+    ) -> str | None:
+        """Return why the mail is refused: only if each recipient's rules refuse it."""
+        asked = all(one.rejects and one.role in _RULED for one in transaction.targets)
+        if self._judges is None or not asked:
+            return None
+        answers = await asyncio.gather(
+            *(self._judges.rejection(transaction, one, found) for one in transaction.targets)
+        )
+        return None if None in answers else answers[0]
+
+    async def _publish(self, transaction: Transaction, found: Authentication | None) -> str:
         number = self._clock.new_id("txn")
         now = self._clock.now()
         raw = transaction.content
@@ -141,7 +163,6 @@ class Receiving:
         trace = intake.received_line(
             transaction, hostname=self._hostname, id_=number, received_at=now
         )
-        found = await self._authenticated(transaction)
         payload = self._results(transaction, found) + trace + without_forged(raw, self._hostname)
         shard = subjects.intake_shard(transaction.targets[0].mailbox)
         envelopes = intake.envelopes(
