@@ -1,8 +1,22 @@
 """Ids and subjects."""
 
+import base64
+import hashlib
+import random
+
 import pytest
 
 from postroom_contract import ids, streams, subjects
+
+
+@pytest.mark.parametrize("number", range(50))
+def test_ids_are_base32_of_rfc_4648(number: int) -> None:
+    chance = random.Random(number).randbytes(10)
+    digest = hashlib.sha256(len(chance).to_bytes(8, "big") + chance).digest()
+    assert ids.short_hash(chance) == base64.b32encode(digest).decode().lower()[:26]
+    when = 1_700_000_000_000 + number
+    ordered = base64.b32hexencode(when.to_bytes(6, "big") + chance).decode().lower()
+    assert ids.fresh_id("msg", when, chance) == f"msg_{ordered.rstrip('=')}"
 
 
 def test_a_derived_id_depends_on_its_parts_and_their_borders() -> None:

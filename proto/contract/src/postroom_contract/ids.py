@@ -3,7 +3,6 @@
 Law: a derived id depends on its parts alone, so whoever repeats a step draws the same id.
 """
 
-import base64
 import hashlib
 from typing import Final, Literal
 
@@ -16,8 +15,20 @@ BODY_LENGTH: Final = 26
 _ENTROPY_BYTES: Final = 10
 
 
-def _base32(data: bytes) -> str:
-    return base64.b32encode(data).decode("ascii").rstrip("=").lower()
+def _pairs(alphabet: str) -> tuple[str, ...]:
+    return tuple(one + other for one in alphabet for other in alphabet)
+
+
+_BASE32: Final = _pairs("abcdefghijklmnopqrstuvwxyz234567")
+_ORDERED: Final = _pairs("0123456789abcdefghijklmnopqrstuv")
+"""Two characters (RFC 4648 §6 and §7, in lower case) for each ten bits. Every mail has several ids,
+and the standard library's way takes three times as long."""
+_SHIFTS: Final = tuple(range(120, -1, -10))
+
+
+def _body(number: int, pairs: tuple[str, ...]) -> str:
+    """Return 130 bits in base32."""
+    return "".join([pairs[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def short_hash(*parts: str | bytes) -> str:
@@ -27,7 +38,7 @@ def short_hash(*parts: str | bytes) -> str:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
-    return _base32(digest.digest())[:BODY_LENGTH]
+    return _body(int.from_bytes(digest.digest()[:17], "big") >> 6, _BASE32)
 
 
 def derived_id(prefix: Prefix, *parts: str | bytes) -> str:
@@ -43,5 +54,5 @@ def fresh_id(prefix: Prefix, unix_ms: int, entropy: bytes) -> str:
     if len(entropy) != _ENTROPY_BYTES:
         raise ValueError(f"an id needs {_ENTROPY_BYTES} bytes of entropy, got {len(entropy)}")
     # base32 keeps order only with an ordered alphabet: RFC 4648 §7 (base32hex) has one.
-    body = base64.b32hexencode(unix_ms.to_bytes(6, "big") + entropy)
-    return f"{prefix}_{body.decode('ascii').rstrip('=').lower()}"
+    number = int.from_bytes(unix_ms.to_bytes(6, "big") + entropy, "big") << 2
+    return f"{prefix}_{_body(number, _ORDERED)}"

@@ -32,7 +32,7 @@ LINGER_SECONDS: Final = 10.0
 """How long a peer may go on sending after we have closed; else our last reply would be lost."""
 
 
-class State(enum.Enum):
+class State(enum.IntEnum):
     """What the next bytes are."""
 
     PROXY = enum.auto()

@@ -1,7 +1,7 @@
 """Lists of networks, as an operator writes them."""
 
 import ipaddress
-from collections.abc import Sequence
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -17,7 +17,8 @@ def parse_networks(text: str) -> tuple[Network, ...]:
     return tuple(found)
 
 
-def lies_in(address: str, networks: Sequence[Network]) -> bool:
+@lru_cache(maxsize=10_000)
+def lies_in(address: str, networks: tuple[Network, ...]) -> bool:
     """Return whether an address is in one of them; what is no address is in none."""
     if not networks:
         return False

@@ -12,6 +12,7 @@ import msgspec
 
 from postroom_contract.mail import ArcResult, Authentication, DmarcResult, Signature
 from postroom_smtp.domain import dmarc
+from postroom_smtp.domain.data import header_of
 from postroom_smtp.domain.dmarc import Record
 from postroom_smtp.ports import (
     DnsTroubleError,
@@ -84,6 +85,9 @@ class Authenticating:
         return ("temperror" if result == "fail" and unknown else result), asked
 
     async def _signed(self, raw: bytes) -> tuple[tuple[Signature, ...], ArcResult]:
+        header = header_of(raw).lower()
+        if b"dkim-signature" not in header and b"\narc-" not in b"\n" + header:
+            return (), "none"
         names = self._signatures.key_names(raw)
         keys = dict(zip(names, await asyncio.gather(*map(self._key, names)), strict=True))
         signatures = await asyncio.to_thread(self._signatures.dkim, raw, keys)

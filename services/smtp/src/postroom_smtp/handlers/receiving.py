@@ -10,7 +10,6 @@ Laws:
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -51,7 +50,7 @@ class Receiving:
         hostname: str,
         answer_seconds: float = ANSWER_SECONDS,
         authenticating: Authenticating | None = None,
-        trusted: Sequence[Network] = (),
+        trusted: tuple[Network, ...] = (),
         judges: Judges | None = None,
     ) -> None:
         self._judges = judges
