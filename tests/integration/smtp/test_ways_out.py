@@ -1,14 +1,17 @@
 """Where mail goes: the recipients' own servers, found in a DNS; and smarthosts with TLS and a password."""
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Self
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from postroom.probe import get
 from postroom_contract import subjects
 from postroom_contract.codec import encode
 from postroom_contract.commands import DeliverChunk, OutboxMail, Recipient, Template, subject_of
@@ -210,9 +213,21 @@ async def test_a_destination_that_hangs_holds_its_own_slots_and_nothing_else(
         server.close()
 
 
-async def test_what_was_parked_is_delivered(smtp, nats_server) -> None:
+class Slow(Sink):
+    """Holds its first conversation back until told."""
+
+    async def __aenter__(self) -> Self:
+        self.go = asyncio.Event()
+        return await super().__aenter__()
+
+    async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self.go.wait()
+        await super()._session(reader, writer)
+
+
+async def test_what_was_parked_is_delivered_once(smtp, nats_server) -> None:
     names = NameServer("good.example. 300 A 127.0.0.3")
-    async with Sink(host="127.0.0.3") as sink, names.listening() as (host, port):
+    async with Slow(host="127.0.0.3") as sink, names.listening() as (host, port):
         await configure(nats_server)
         smtp.start(
             RELAY="mx", RELAY_MX_PORT=sink.port, SMTP_NAMESERVERS=f"{host}:{port}",
@@ -220,5 +235,31 @@ async def test_what_was_parked_is_delivered(smtp, nats_server) -> None:
         )  # fmt: skip
         await smtp.ready()
         await ask(nats_server, [command(n, "good.example") for n in range(30)])
+
+        async def parked() -> bool:
+            answer = await get("127.0.0.1", smtp.health_port, "/metrics")
+            assert answer is not None
+            found = re.search(r'sent_total\{state="parked"\} ([0-9.]+)', answer.body.decode())
+            return found is not None and float(found[1]) >= 29
+
+        await eventually(parked, what="all but one are parked")
+        assert sink.received == []
+        sink.go.set()
         await eventually(lambda: len(sink.received) == 30, 60, what="all are delivered")
         assert len({one.rcpt_tos for one in sink.received}) == 30
+
+
+async def test_a_quick_destination_parks_nothing(smtp, nats_server) -> None:
+    names = NameServer("good.example. 300 A 127.0.0.3")
+    async with Sink(host="127.0.0.3") as sink, names.listening() as (host, port):
+        await configure(nats_server)
+        smtp.start(
+            RELAY="mx", RELAY_MX_PORT=sink.port, SMTP_NAMESERVERS=f"{host}:{port}",
+            INTERNAL_HOSTS="127.0.0.0/8", SMTP_DELIVERIES=20, SMTP_DESTINATION_SLOTS=10,
+        )  # fmt: skip
+        await smtp.ready()
+        await ask(nats_server, [command(n, "good.example") for n in range(100)])
+        await eventually(lambda: len(sink.received) == 100, 60, what="all are delivered")
+        answer = await get("127.0.0.1", smtp.health_port, "/metrics")
+        assert answer is not None
+        assert 'state="parked"' not in answer.body.decode()

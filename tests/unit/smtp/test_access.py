@@ -5,10 +5,11 @@ import struct
 
 import pytest
 
+from postroom_smtp.domain import replies
 from postroom_smtp.domain.access import Access, is_listed, list_names
-from postroom_smtp.domain.networks import client_network, lies_in, parse_networks
+from postroom_smtp.domain.networks import lies_in, parse_networks
 from postroom_smtp.domain.proxy import SIGNATURE, Proxied, ProxyError, proxied
-from support.smtp import ADDRESSES, House
+from support.smtp import ADDRESSES, House, Peer
 
 MAIL = b"From: a@theirs.example\r\nMessage-ID: <1@theirs.example>\r\n\r\nhello\r\n"
 
@@ -105,6 +106,38 @@ async def test_who_does_not_say_whose_connection_it_is_hears_nothing_more() -> N
     assert stranger.codes() == ["220", "500"]
 
 
+async def greeted(*peers: Peer) -> None:
+    for one in peers:
+        assert one.session._welcoming is not None
+        await one.session._welcoming
+
+
+async def test_who_waits_for_a_greeting_holds_up_no_end() -> None:
+    house = House(access=Access(greet=30.0))
+    staying, leaving = house.peer(), house.peer("192.0.2.8")
+    leaving.session.connection_lost(None)
+    house.guests.draining = True
+    staying.session.end(replies.draining())
+    async with asyncio.timeout(5):
+        await house.guests.finish()
+    assert staying.codes() == ["421"]
+    with pytest.raises(asyncio.CancelledError):
+        await greeted(leaving)
+
+
+async def test_a_list_that_never_answers_keeps_a_peer_no_longer_than_idling_may_last() -> None:
+    async def never(_address: str) -> bool:
+        await asyncio.Event().wait()
+        return False
+
+    house = House(access=Access(lists=("zen.example",)), listed=never, idle=1.0)
+    peer = house.peer()
+    peer.session.look(peer.session.loop.time() + 0.5)
+    assert peer.codes() == []
+    peer.session.look(peer.session.loop.time() + 2.0)
+    assert peer.codes() == ["421"]
+
+
 async def test_denied_allowed_and_early() -> None:
     access = Access(
         deny=parse_networks("198.51.100.0/24"), allow=parse_networks("198.51.100.7"), greet=0.05
@@ -115,7 +148,7 @@ async def test_denied_allowed_and_early() -> None:
     patient, early = house.peer(), house.peer("192.0.2.8")
     early.feed(b"EHLO x\r\n")
     assert (patient.codes(), early.codes()) == ([], [])
-    await house.guests.finish()
+    await greeted(patient, early)
     assert (patient.codes(), early.codes()) == (["220"], ["554"])
     assert early.over
     patient.feed(b"EHLO x\r\n")
@@ -134,7 +167,7 @@ async def test_the_lists_are_asked_before_the_greeting() -> None:
     house = House(access=Access(lists=("zen.example",)), listed=listed)
     good, bad = house.peer(), house.peer("192.0.2.66")
     good.feed(b"EHLO x\r\n")  # without a delay nobody is early
-    await house.guests.finish()
+    await greeted(good, bad)
     assert (good.codes(), bad.codes()) == (["220", "250"], ["554"])
     assert asked == ["192.0.2.7", "192.0.2.66"]
 
@@ -144,6 +177,9 @@ def test_names_of_lists() -> None:
         "7.2.0.192.a.example", "7.2.0.192.b.example",
     ]  # fmt: skip
     assert list_names("2001:db8::7", ["a.example"])[0].startswith("7.0.0.0.0.")
+    assert list_names("::ffff:192.0.2.7", ["a.example"]) == ["7.2.0.192.a.example"]
+    assert list_names("fe80::1%eth0", ["a.example"])[0].endswith(".0.8.e.f.a.example")
+    assert list_names("", ["a.example"]) == []
     assert is_listed(["127.0.0.2"])
     assert not is_listed(["127.255.255.254"])
     assert not is_listed(["192.0.2.1"])
@@ -158,8 +194,6 @@ def test_networks() -> None:
     assert not lies_in("", found)
     with pytest.raises(ValueError, match="192.0.2.1/24"):
         parse_networks("192.0.2.1/24")
-    assert client_network("192.0.2.200") == "192.0.2.0/24"
-    assert client_network("2001:db8:1:2::3") == "2001:db8:1::/48"
 
 
 async def test_lmtp_answers_for_each_recipient_that_was_granted() -> None:

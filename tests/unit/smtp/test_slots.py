@@ -1,17 +1,41 @@
-"""Slots of destinations, and the queue of those that found none."""
+"""Slots of destinations, who waits for one, and the queue of those that found none."""
 
-from postroom_smtp.domain.slots import LONGEST, PAUSE, Slots
+from postroom_smtp.domain.slots import LONGEST, MOVING, PAUSE, Slots
 
 
 def test_each_destination_has_its_own() -> None:
     slots = Slots(2)
-    assert [slots.take("a") for _ in range(3)] == [True, True, False]
-    assert slots.take("b")
-    slots.free("a")
-    assert slots.take("a")
+    assert [slots.take("a", 0) for _ in range(3)] == [True, True, False]
+    assert slots.take("b", 0)
+    slots.free("a", 0)
+    assert slots.take("a", 0)
 
 
-def test_who_waits_comes_again_one_behind_the_other_and_not_too_late() -> None:
+def test_nobody_waits_where_nothing_moves() -> None:
+    slots = Slots(1)
+    slots.take("a", 10.0)
+    assert slots.patience("a", 10.0) == MOVING
+    assert 0 < slots.patience("a", 10.4) < MOVING
+    assert slots.patience("a", 10.0 + MOVING) == 0
+    slots.free("a", 20.0)
+    slots.take("a", 20.0)
+    assert slots.patience("a", 20.5) > 0, "it moves again"
+
+
+def test_so_many_wait_and_no_more() -> None:
+    slots = Slots(3)
+    for _ in range(3):
+        slots.take("a", 0)
+    waiting = 0
+    while slots.patience("a", 0):
+        slots.wait("a", 1)
+        waiting += 1
+    assert waiting == 6
+    slots.wait("a", -1)
+    assert slots.patience("a", 0)
+
+
+def test_who_is_parked_comes_again_one_behind_the_other_and_not_too_late() -> None:
     slots = Slots(5)
     pauses = [slots.pause("a", 100.0) for _ in range(5_000)]
     assert pauses[0] > PAUSE

@@ -1,15 +1,34 @@
 """From a function to the answer of a request: what cannot be done is said, never left open."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import structlog
 
-from postroom_contract.codec import ContractError, encode
-from postroom_contract.forum import Problem
+from postroom_contract import subjects
+from postroom_contract.codec import ContractError, decode, encode
+from postroom_contract.forum import Problem, Request
+from postroom_runtime.bus import Bus
 from postroom_runtime.errors import RefusedError, UnavailableError
 
 Answer = tuple[bytes, bool]
 """Payload, and whether it is a Problem."""
+
+Answers = Mapping[type[Request[Any]], Callable[[Any], Awaitable[Any]]]
+"""What answers each kind of question."""
+
+
+async def serve_all(bus: Bus, answers: Answers) -> None:
+    """Answer these questions from now on."""
+    for asked, answer in answers.items():
+        subject = subjects.rpc(asked.service, asked.verb)
+        await bus.serve(subject, answered(_decoded(asked, answer)))
+
+
+def _decoded(
+    asked: type[Request[Any]], answer: Callable[[Any], Awaitable[Any]]
+) -> Callable[[bytes], Awaitable[Any]]:
+    return lambda data: answer(decode(data, asked))
 
 
 def answered(

@@ -172,10 +172,16 @@ class WorkerPool(Generic[T]):
         self._stopping = False
         self._log = structlog.get_logger().bind(target=target)
 
+    def defer(self) -> None:
+        """Let all workers be started when they are first needed."""
+        for _ in range(self._size):
+            self._idle.put_nowait(None)
+
     async def start(self) -> None:
-        """Start all workers; UnavailableError when they cannot be started."""
-        for made in await asyncio.gather(*(self._start() for _ in range(self._size))):
-            self._idle.put_nowait(made)
+        """Start one, the others when they are first needed; UnavailableError when it cannot be."""
+        first = await self._start()
+        for one in (*[None] * (self._size - 1), first):
+            self._idle.put_nowait(one)
 
     async def stop(self) -> None:
         """End all workers. Who still waits for an answer gets UnavailableError."""

@@ -1,14 +1,13 @@
 """Where the fetcher is put together; the only place that names concrete classes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
-from postroom_contract import subjects
 from postroom_contract.codec import decode
+from postroom_contract.commands import Redo
 from postroom_contract.conversations import ReadConversations
-from postroom_contract.forum import Request
 from postroom_contract.importing import TakeMails
 from postroom_contract.ledger import ListStored, ReadLedger
 from postroom_contract.probing import ExchangeCode, ProbeMailbox
@@ -37,18 +36,20 @@ from postroom_fetcher.postgres_imports import PostgresImports
 from postroom_fetcher.postgres_ledger import PostgresLedger
 from postroom_fetcher.replicas import HeardReplicas
 from postroom_fetcher.servers import MailServers
-from postroom_runtime.answering import answered
+from postroom_runtime.answering import Answers, serve_all
 from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.clock import Clock
 from postroom_runtime.configuration import Configuration
-from postroom_runtime.consume import Consumer
+from postroom_runtime.consume import Consumer, Delivered, Handler, original_of
 from postroom_runtime.errors import RefusedError
 from postroom_runtime.postgres import Database
 from postroom_runtime.process import Process
 from postroom_runtime.sealing import SealedSecret, open_sealed, seal
 
 USER = "fetcher"
+_VERB = 5
+"""Where the verb stands in `postroom.v1.command.<account>.fetcher.<verb>.<id>`."""
 STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "WORK", "COMMANDS", "DEAD", "KV_config")
 
 
@@ -93,7 +94,7 @@ async def start(process: Process) -> None:
     reconciling = Reconciling(mailboxes, work, process.clock)
     consumer = Consumer(bus, FETCHER_POLL, chain.on_job, concurrency=settings.connections)
     arranging = Arranging(arranged, mailboxes, work)
-    commands = Consumer(bus, FETCHER_COMMANDS, arranging.on_command, concurrency=20)
+    commands = Consumer(bus, FETCHER_COMMANDS, _on_command(bus, arranging), concurrency=20)
     waits = Consumer(bus, FETCHER_IDLE, waiting.on_job, concurrency=settings.waits)
     for name, part in (
         ("broker", bus),
@@ -121,17 +122,15 @@ async def start(process: Process) -> None:
     configuration.on_change(partial(_changed, (guard, reconciling, forgetting)))
     books = PostgresLedger(database)
     importing = Importing(mailboxes, NatsIntake(bus), PostgresImports(database), process.clock)
-    await _answer(
-        bus,
-        {
-            ProbeMailbox: probing.probe,
-            ExchangeCode: partial(entering.exchange, servers=servers),
-            ReadLedger: books.read,
-            ListStored: books.stored,
-            TakeMails: importing.take,
-            ReadConversations: conversations.read,
-        },
-    )
+    answers: Answers = {
+        ProbeMailbox: probing.probe,
+        ExchangeCode: partial(entering.exchange, servers=servers),
+        ReadLedger: books.read,
+        ListStored: books.stored,
+        TakeMails: importing.take,
+        ReadConversations: conversations.read,
+    }
+    await serve_all(bus, {asked: _heard(answer) for asked, answer in answers.items()})
     process.spawn(configuration.run(), "configuration")
     process.spawn(forgetting.run(), "forgetting")
     process.spawn(reconciling.run(), "schedules")
@@ -149,23 +148,32 @@ def _changed(lookers: Sequence[Guard | Reconciling | Forgetting], key: str) -> N
             looker.on_change(id_)
 
 
-async def _answer(
-    bus: Bus, answers: Mapping[type[Request[Any]], Callable[[Any], Awaitable[Any]]]
-) -> None:
-    """Answer what the api asks; what a mail server said against it is a no, not an error."""
-    for asked, answer in answers.items():
+def _heard(answer: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """Return the same, where what a mail server said against it is a no, and no error."""
 
-        async def one(
-            data: bytes,
-            asked: type[Request[Any]] = asked,
-            answer: Callable[[Any], Awaitable[Any]] = answer,
-        ) -> Any:
-            try:
-                return await answer(decode(data, asked))
-            except ServerError as error:
-                raise RefusedError(str(error)) from error
+    async def one(question: Any) -> Any:
+        try:
+            return await answer(question)
+        except ServerError as error:
+            raise RefusedError(str(error)) from error
 
-        await bus.serve(subjects.rpc("fetcher", asked.verb), answered(one))
+    return one
+
+
+def _on_command(bus: Bus, arranging: Arranging) -> Handler:
+    """Return the handler of everything that is asked of the fetcher."""
+
+    async def handle(message: Delivered) -> None:
+        verb = message.subject.split(".")[_VERB]
+        if verb == "arrange":
+            await arranging.on_command(message)
+        elif verb == "redo":
+            _, original = await original_of(bus, decode(message.data, Redo))
+            await handle(original)
+        else:
+            raise RefusedError(f"the fetcher has no command {verb!r}")
+
+    return handle
 
 
 def _entering(settings: FetcherConfig, grants: PostgresGrants, clock: Clock) -> Entering:

@@ -46,6 +46,9 @@ class State(enum.IntEnum):
     CLOSING = enum.auto()
 
 
+_WAITING: Final = frozenset({State.PROXY, State.WELCOMING, State.COMMANDS})
+
+
 class SmtpSession(SMTP):
     """A session; `Guests` knows all of them."""
 
@@ -75,6 +78,8 @@ class SmtpSession(SMTP):
         )
         self._lmtp = lmtp
         self._proxied = proxied
+        self._welcoming: asyncio.Task[None] | None = None
+        """Not one of the house's tasks: nobody who stops waits for a greeting."""
 
     # What the transport calls.
 
@@ -96,7 +101,7 @@ class SmtpSession(SMTP):
         """Greet now or soon, or turn away."""
         if refusal is None and self._guests.access.verdict(self.address) == "waits":
             self._state = State.WELCOMING
-            self._guests.spawn(self._welcome())
+            self._welcoming = asyncio.create_task(self._welcome())
             return
         self._state = State.COMMANDS
         self._say(refusal or replies.greeting(self._guests.hostname, lmtp=self._lmtp))
@@ -145,6 +150,7 @@ class SmtpSession(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the peer; a running store goes on."""
         super(SMTP, self).connection_lost(error)
+        self._welcome_no_more()
         self.transport = self._wire = None
         self._state = State.CLOSING
         self._buffer = b""
@@ -162,8 +168,8 @@ class SmtpSession(SMTP):
         elif self._state is State.UPGRADING:
             if waited > self._guests.handshake_seconds and self._wire is not None:
                 self._wire.abort()
-        elif self._state in {State.COMMANDS, State.PROXY}:
-            if waited > limits.idle:
+        elif self._state in _WAITING:
+            if waited > limits.idle + self._guests.access.greet:
                 self.end(replies.too_slow("idle too long"))
         elif self._state is State.DATA and waited > limits.window:
             if self._received < limits.slow * waited:
@@ -172,9 +178,14 @@ class SmtpSession(SMTP):
 
     def end(self, reply: Reply) -> None:
         """Say a last word, unless a store runs: then it comes behind the store's answer."""
-        if self._state in {State.PROXY, State.WELCOMING, State.COMMANDS, State.DATA}:
+        if self._state in _WAITING or self._state is State.DATA:
+            self._welcome_no_more()
             self._say(reply)
             self._flush()
+
+    def _welcome_no_more(self) -> None:
+        if self._state is State.WELCOMING and self._welcoming is not None:
+            self._welcoming.cancel()
 
     # The machine.
 

@@ -4,17 +4,15 @@ The port is open before the broker is: a peer hears 451 rather than nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
-from postroom_contract import streams, subjects
+from postroom_contract import streams
 from postroom_contract.codec import decode
 from postroom_contract.commands import DeliverChunk, ForwardMail, Redo
-from postroom_contract.forum import Request
 from postroom_contract.mail_domains import ExamineDomain, MakeKey
-from postroom_runtime.answering import answered
+from postroom_runtime.answering import Answers, serve_all
 from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
@@ -28,7 +26,6 @@ from postroom_smtp.aiosmtplib_relay import Security, SmtpRelay
 from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
 from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
-from postroom_smtp.dkimpy_signatures import DkimpySignatures
 from postroom_smtp.dnspython_names import DnspythonNames
 from postroom_smtp.domain.slots import Slots
 from postroom_smtp.domain_keys import DomainKeys
@@ -45,13 +42,13 @@ from postroom_smtp.ports import Relay
 from postroom_smtp.prometheus_counts import PrometheusCounts
 from postroom_smtp.publicsuffix_organisations import PublicSuffixes
 from postroom_smtp.spftrace_senders import SpfSenders
+from postroom_smtp.worked_signatures import WorkedSignatures
 
 USER: Final = "smtp"
 _STREAMS: Final = (
     *(spec.name for spec in streams.INTAKE),
     "EVENTS", "COMMANDS", "OUTBOX", "PROGRESS", "DEAD", "KV_config",
 )  # fmt: skip
-Answers = Mapping[type[Request[Any]], Callable[[Any], Awaitable[Any]]]
 _VERB: Final = 5
 """Where the verb stands in `postroom.v1.command.<account>.smtp.<verb>.<id>`."""
 
@@ -63,10 +60,10 @@ async def start(process: Process) -> None:
     bus = Bus.create(USER)
     configuration = Configuration(bus, FAMILIES)
     directory = ConfiguredDirectory(configuration)
-    names = DnspythonNames(settings.nameservers)
+    names, signatures = DnspythonNames(settings.nameservers), WorkedSignatures()
     receiving = Receiving(
         directory, bus, process.clock, counts, hostname=settings.hostname,
-        authenticating=_authenticating(settings, names), trusted=settings.trusted,
+        authenticating=_authenticating(settings, names, signatures), trusted=settings.trusted,
         judges=NatsJudges(bus),
     )  # fmt: skip
     certificate = Certificate(*settings.certificate) if settings.certificate else None
@@ -103,6 +100,7 @@ async def start(process: Process) -> None:
         await asyncio.gather(*(one.stop() for one in servers), consumer.stop())
 
     process.on_stop(bus.close)
+    process.on_stop(signatures.stop)
     process.on_stop(stop)
     process.health.add("broker", lambda: bus.trouble)
     process.health.add("configuration", lambda: configuration.trouble)
@@ -136,11 +134,13 @@ def _servers(guests: Guests, settings: SmtpConfig) -> list[SmtpServer]:
     return servers
 
 
-def _authenticating(settings: SmtpConfig, names: DnspythonNames) -> Authenticating | None:
+def _authenticating(
+    settings: SmtpConfig, names: DnspythonNames, signatures: WorkedSignatures
+) -> Authenticating | None:
     if not settings.authenticate:
         return None
     senders = SpfSenders(names, settings.hostname, SECONDS)
-    return Authenticating(names, senders, DkimpySignatures(), PublicSuffixes())
+    return Authenticating(names, senders, signatures, PublicSuffixes())
 
 
 def _relay(settings: SmtpConfig, names: DnspythonNames) -> Relay | None:
@@ -166,18 +166,11 @@ async def _with_broker(
     """Connect, check the streams, then do all that needs the broker; OperatorError ends us."""
     await bus.connect(process.settings, process.fail)
     await bus.assert_streams_patiently(_STREAMS)
-    for asked, answer in answers.items():
-        await bus.serve(subjects.rpc("smtp", asked.verb), answered(_decoded(asked, answer)))
+    await serve_all(bus, answers)
     process.spawn(configuration.run(), "configuration")
     process.spawn(consumer.run(), "deliveries")
     process.spawn(bus.watch(), "watchdog")
     process.spawn(shine(process, bus), "beacon")
-
-
-def _decoded(
-    asked: type[Request[Any]], answer: Callable[[Any], Awaitable[Any]]
-) -> Callable[[bytes], Awaitable[Any]]:
-    return lambda data: answer(decode(data, asked))
 
 
 def on_command(bus: Bus, delivering: Delivering) -> Handler:

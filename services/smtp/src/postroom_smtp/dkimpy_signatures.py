@@ -1,34 +1,33 @@
-"""DKIM (RFC 6376, 8463) and ARC (RFC 8617) by dkimpy. Port: Signatures.
+"""DKIM (RFC 6376, 8463) and ARC (RFC 8617) by dkimpy.
 
 dkimpy asks the DNS in the midst of its work, and believes any key. Here the keys are asked for
-first, and what would cost us much is refused.
+first, and what would cost us much is refused. What remains runs in a worker process
+(`worked_signatures`): its patterns can take long on hostile fields, and hold up all threads.
 
 Laws:
 1. At most MOST_SIGNATURES are looked at, each of at most MOST_FIELD bytes; keys have 1,024 to 4,096
    bits and a small exponent: what a mail costs is bounded, whoever has written it.
-2. Nothing here waits: the work is bytes and keys to results, and may run in any thread.
+2. Nothing here waits: the work is bytes and keys to results.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import dkim
+import msgspec
 from dkim.canonicalization import CanonicalizationPolicy
 from dkim.crypto import UnparsableKeyError
-from dkim.util import InvalidTagValueList, parse_tag_value
+from dkim.util import InvalidTagValueList
 
 from postroom_contract.mail import ArcResult, DkimResult, Signature
+from postroom_smtp.domain.key_names import MOST_FIELD, MOST_SIGNATURES, name_in, name_of, whose
+from postroom_smtp.ports import Checked
 
-MOST_SIGNATURES: Final = 5
 MOST_SETS: Final = 50
 """RFC 8617 §4.2.1."""
-MOST_NAMES: Final = 20
-MOST_FIELD: Final = 8 * 1024
 _KEY_BITS: Final = (1_024, 4_096)
 _RECORD: Final = 2_048
 _EXPONENT: Final = 1 << 32
-_NAME: Final = re.compile(rb"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,200}[A-Za-z0-9_])?")
 Keys = Mapping[str, bytes | None]
 """Texts by name. None: the DNS does not say; a missing name: there is none."""
 
@@ -47,7 +46,7 @@ class _Bounded(dkim.DomainSigner):  # type: ignore[misc]  # the library has no t
     def verify_sig(
         self, sig: dict[bytes, bytes], include: list[bytes], field: Any, keys: Keys
     ) -> Any:
-        name = _key_name(sig)
+        name = name_of(sig.get(b"s", b""), sig.get(b"d", b""))
         record = keys.get(name, b"") if name else b""
         if record is None:
             raise _TroubleError("the DNS did not give the key")
@@ -72,52 +71,45 @@ class _Arc(_Bounded, dkim.ARC):  # type: ignore[misc]  # the library has no type
     pass
 
 
-class DkimpySignatures:
-    """Looks at signatures."""
+def check_framed(task: bytes) -> Checked:
+    """Check what `worked_signatures.framed` made; for a worker process."""
+    raw, keys = msgspec.msgpack.decode(task, type=tuple[bytes, dict[str, bytes | None]])
+    return Checked(check_dkim(raw, keys), check_arc(raw, keys))
 
-    def key_names(self, raw: bytes) -> list[str]:
-        """Return where the keys lie that the mail's signatures name."""
-        try:
-            headers, _ = dkim.rfc822_parse(raw)
-        except dkim.DKIMException:
-            return []
-        signatures = [v for k, v in headers if k.lower() == b"dkim-signature"][:MOST_SIGNATURES]
-        chain = [v for k, v in headers if k.lower() in {b"arc-seal", b"arc-message-signature"}]
-        names = (_name_in(value) for value in (*signatures, *chain))
-        return list(dict.fromkeys(name for name in names if name))[:MOST_NAMES]
 
-    def dkim(self, raw: bytes, keys: Keys) -> tuple[Signature, ...]:
-        """Return what each signature is worth, the topmost first."""
-        try:
-            one = _Dkim(raw, minkey=_KEY_BITS[0])
-        except dkim.DKIMException:
-            return ()
-        fields = [value for name, value in one.headers if name.lower() == b"dkim-signature"]
-        return tuple(
-            _result(one, index, value, keys) for index, value in enumerate(fields[:MOST_SIGNATURES])
-        )
+def check_dkim(raw: bytes, keys: Keys) -> tuple[Signature, ...]:
+    """Return what each signature is worth, the topmost first."""
+    try:
+        one = _Dkim(raw, minkey=_KEY_BITS[0])
+    except dkim.DKIMException:
+        return ()
+    fields = [value for name, value in one.headers if name.lower() == b"dkim-signature"]
+    return tuple(
+        _result(one, index, value, keys) for index, value in enumerate(fields[:MOST_SIGNATURES])
+    )
 
-    def arc(self, raw: bytes, keys: Keys) -> ArcResult:
-        """Return what the chain is worth."""
-        try:
-            one = _Arc(raw, minkey=_KEY_BITS[0])
-            chain = [v for k, v in one.headers if k.lower().startswith(b"arc-")]
-            if not chain:
-                return "none"
-            if len(chain) > 3 * MOST_SETS or any(len(value) > MOST_FIELD for value in chain):
-                return "fail"
-            if any(keys.get(name, b"") is None for value in chain if (name := _name_in(value))):
-                return "temperror"
-            verdict, _, _ = one.verify(dnsfunc=keys)
-        except (dkim.DKIMException, InvalidTagValueList, ValueError, IndexError, KeyError):
+
+def check_arc(raw: bytes, keys: Keys) -> ArcResult:
+    """Return what the chain is worth."""
+    try:
+        one = _Arc(raw, minkey=_KEY_BITS[0])
+        chain = [v for k, v in one.headers if k.lower().startswith(b"arc-")]
+        if not chain:
+            return "none"
+        if len(chain) > 3 * MOST_SETS or any(len(value) > MOST_FIELD for value in chain):
             return "fail"
-        if verdict is None:
-            return "fail"  # the chain says itself that it has failed
-        return {dkim.CV_Pass: "pass", dkim.CV_None: "none"}.get(verdict, "fail")  # type: ignore[return-value]  # two of its words
+        if any(keys.get(name, b"") is None for value in chain if (name := name_in(value))):
+            return "temperror"
+        verdict, _, _ = one.verify(dnsfunc=keys)
+    except (dkim.DKIMException, InvalidTagValueList, ValueError, IndexError, KeyError):
+        return "fail"
+    if verdict is None:
+        return "fail"  # the chain says itself that it has failed
+    return {dkim.CV_Pass: "pass", dkim.CV_None: "none"}.get(verdict, "fail")  # type: ignore[return-value]  # two of its words
 
 
 def _result(one: _Dkim, index: int, value: bytes, keys: Keys) -> Signature:
-    domain, selector = _whose(value)
+    domain, selector = whose(value)
     result: DkimResult = "permerror"
     reason = ""
     if len(value) > MOST_FIELD:
@@ -151,31 +143,6 @@ def _partly(one: _Dkim) -> str:
     policy = CanonicalizationPolicy.from_c_value(one.signature_fields.get(b"c", b"simple/simple"))
     whole = int(length) >= len(policy.canonicalize_body(one.body))
     return "" if whole else "only a part of the body is signed (l=)"
-
-
-def _whose(value: bytes) -> tuple[str, str]:
-    try:
-        tags = parse_tag_value(value[:MOST_FIELD])
-    except (InvalidTagValueList, ValueError):
-        return "", ""
-    return _word(tags.get(b"d", b"")).lower(), _word(tags.get(b"s", b""))
-
-
-def _word(value: bytes) -> str:
-    return value.decode("ascii") if _NAME.fullmatch(value) else ""
-
-
-def _name_in(value: bytes) -> str:
-    try:
-        return _key_name(parse_tag_value(value)) if len(value) <= MOST_FIELD else ""
-    except (InvalidTagValueList, ValueError):
-        return ""
-
-
-def _key_name(tags: Mapping[bytes, bytes]) -> str:
-    """Return where a signature's key lies (RFC 6376 §3.6.2.1), or nothing for what is no name."""
-    selector, domain = _word(tags.get(b"s", b"")), _word(tags.get(b"d", b""))
-    return f"{selector}._domainkey.{domain}".lower() if selector and domain else ""
 
 
 def _plain(text: str) -> str:

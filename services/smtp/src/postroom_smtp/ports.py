@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from postroom_contract.documents import AddressDocument, DomainDocument, SubmissionDocument
 from postroom_contract.mail import ArcResult, Authentication, Pointer, Signature, SpfResult
 from postroom_runtime.errors import PostroomError
@@ -46,17 +48,21 @@ class Senders(Protocol):
         """Return the result for MAIL FROM, or for HELO where that is empty (RFC 7208 §2.4)."""
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """What the signatures and the chain of a mail are worth, the topmost signature first."""
+
+    dkim: tuple[Signature, ...]
+    arc: ArcResult
+
+
 class Signatures(Protocol):
-    """DKIM and ARC: bytes and keys to results. Nothing here waits; it may run in any thread."""
+    """DKIM and ARC."""
 
-    def key_names(self, raw: bytes) -> list[str]:
-        """Return where the keys lie that the mail's signatures name."""
+    async def check(self, raw: bytes, keys: Mapping[str, bytes | None]) -> Checked:
+        """Return what they are worth. Keys by name; None: the DNS does not say.
 
-    def dkim(self, raw: bytes, keys: Mapping[str, bytes | None]) -> tuple[Signature, ...]:
-        """Return what each signature is worth. Keys: None = the DNS does not say."""
-
-    def arc(self, raw: bytes, keys: Mapping[str, bytes | None]) -> ArcResult:
-        """Return what the chain is worth."""
+        RefusedError: they took too much. UnavailableError: they cannot be looked at now.
+        """
 
 
 class Organisations(Protocol):

@@ -2,14 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 import pytest
 
-from postroom_smtp.dkimpy_signatures import DkimpySignatures
+from postroom_contract.mail import SpfResult
+from postroom_runtime.errors import RefusedError
+from postroom_smtp.dkimpy_signatures import check_framed
 from postroom_smtp.handlers.authenticating import Authenticating
+from postroom_smtp.ports import Checked
 from postroom_smtp.publicsuffix_organisations import PublicSuffixes
 from postroom_smtp.signing import Signer, body_hash, make_key, read_key
 from postroom_smtp.spftrace_senders import SpfSenders
+from postroom_smtp.worked_signatures import WorkedSignatures, framed
 from support.names import TIMEOUT, KnownNames
 
 KEY = make_key("ed25519")
@@ -26,9 +31,26 @@ ZONE = {
 }
 
 
+class InPlace:
+    """Port Signatures: checked here, as the worker would."""
+
+    async def check(self, raw: bytes, keys: Mapping[str, bytes | None]) -> Checked:
+        return check_framed(framed(raw, keys))
+
+
+class Broken:
+    """Ports Signatures and Senders, at their worst."""
+
+    async def check(self, raw: bytes, keys: Mapping[str, bytes | None]) -> Checked:
+        raise RefusedError("checking signatures took more than 4 s")
+
+    async def spf(self, client: str, sender: str, helo: str) -> SpfResult:
+        raise ZeroDivisionError
+
+
 def made(names, seconds: float = 5.0) -> Authenticating:
     senders = SpfSenders(names, "mx.ours.example", seconds)
-    return Authenticating(names, senders, DkimpySignatures(), PublicSuffixes(), seconds)
+    return Authenticating(names, senders, InPlace(), PublicSuffixes(), seconds)
 
 
 async def asked(names, raw: bytes = SIGNED, client: str = "203.0.113.9", **more):
@@ -109,3 +131,34 @@ async def test_what_is_no_mail_costs_nothing() -> None:
     ):
         found = await asked(KnownNames(ZONE), raw)
         assert found.dmarc == "permerror"
+
+
+async def test_what_breaks_is_not_known_and_keeps_no_mail_out() -> None:
+    names = KnownNames(ZONE)
+    broken = Authenticating(names, Broken(), Broken(), PublicSuffixes())
+    found = await broken.of(SIGNED, client="203.0.113.9", helo="x", sender="a@example.com")
+    assert (found.spf, found.dkim, found.arc, found.dmarc) == (
+        "temperror",
+        (),
+        "temperror",
+        "temperror",
+    )
+    found = await made(names).of(SIGNED, client="no address", helo="", sender="@")
+    assert [one.result for one in found.dkim] == ["pass"]
+
+
+async def test_signatures_that_take_too_long_cost_a_worker_and_no_other_mail() -> None:
+    names, signatures = KnownNames(ZONE), WorkedSignatures(seconds=1.0)
+    field = SIGNED[: SIGNED.index(b"From: ")]
+    # Each signature makes the whole body be read anew, at leisure.
+    endless = field * 5 + HEADER + b"\r\n" + b"word  word \r\n" * 1_500_000
+    try:
+        one = Authenticating(
+            names, SpfSenders(names, "mx", 5.0), signatures, PublicSuffixes(), 30.0
+        )
+        for raw, expected in ((SIGNED, "pass"), (endless, None), (SIGNED, "pass")):
+            found = await one.of(raw, client="203.0.113.9", helo="x", sender="a@example.com")
+            assert [each.result for each in found.dkim] == ([expected] if expected else [])
+            assert found.arc == ("none" if expected else "temperror")
+    finally:
+        await signatures.stop()

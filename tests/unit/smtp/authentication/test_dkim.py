@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from postroom_smtp import signing
-from postroom_smtp.dkimpy_signatures import MOST_SIGNATURES, DkimpySignatures
+from postroom_smtp.dkimpy_signatures import check_dkim
+from postroom_smtp.domain.key_names import MOST_FIELD, MOST_NAMES, MOST_SIGNATURES, key_names
 from postroom_smtp.signing import Signer, body_hash, make_key, read_key
 from support.corpora import SHARED
 
@@ -33,15 +34,15 @@ def keys(algorithm: str) -> dict[str, bytes | None]:
 
 
 def verdict(raw: bytes, known: dict[str, bytes | None]) -> str:
-    (one,) = DkimpySignatures().dkim(raw, known)
+    (one,) = check_dkim(raw, known)
     return one.result
 
 
 @pytest.mark.parametrize("algorithm", ["rsa", "ed25519"])
 def test_a_signature_of_ours_is_good_for_us_and_for_dkimpy(algorithm: str) -> None:
     raw = signed(algorithm)
-    assert DkimpySignatures().key_names(raw) == ["s1._domainkey.example.org"]
-    (one,) = DkimpySignatures().dkim(raw, keys(algorithm))
+    assert key_names(raw) == ["s1._domainkey.example.org"]
+    (one,) = check_dkim(raw, keys(algorithm))
     assert (one.domain, one.selector, one.result, one.reason) == ("example.org", "s1", "pass", "")
     assert dkim.verify(raw, dnsfunc=lambda *_, **__: KEYS[algorithm].record.encode())
     assert all(len(line) < 100 for line in raw.split(b"\r\n\r\n")[0].split(b"\r\n"))
@@ -104,7 +105,23 @@ def test_keys_have_bounds(bits: int, expected: str) -> None:
 def test_so_many_signatures_are_looked_at_and_no_more() -> None:
     field = signed("rsa").split(b"From:")[0]
     many = field * (MOST_SIGNATURES + 1) + HEADER + b"\r\n" + BODY
-    assert len(DkimpySignatures().dkim(many, keys("rsa"))) == MOST_SIGNATURES
+    assert len(check_dkim(many, keys("rsa"))) == MOST_SIGNATURES
+
+
+def test_names_of_keys_are_few_and_read_from_the_header_alone() -> None:
+    def field(number: int, name: str = "DKIM-Signature") -> bytes:
+        return f"{name}: v=1; d=d{number}.example;\r\n\ts = s1 ; b=AA\r\n".encode()
+
+    many = b"".join(field(n) for n in range(9)) + b"".join(field(n, "arc-seal") for n in range(50))
+    found = key_names(many + b"\r\n" + field(99))
+    assert found[:MOST_SIGNATURES] == [
+        f"s1._domainkey.d{n}.example" for n in range(MOST_SIGNATURES)
+    ]
+    assert len(found) == MOST_NAMES
+    assert key_names(b"Subject: x\r\n\r\n" + field(1)) == []
+    long = b"DKIM-Signature: d=d.example; s=s; b=" + b"A" * MOST_FIELD + b"\r\n\r\n"
+    assert key_names(long) == []
+    assert key_names(b"DKIM-Signature: d=a..b; s=../x\r\n\r\n") in ([], ["x"])
 
 
 def test_half_a_body_is_not_relied_on() -> None:
@@ -160,7 +177,7 @@ def test_vectors(mail: str, known: dict[str, str | bytes], expected: list[str]) 
         name: (VECTORS / one).read_bytes().strip() if isinstance(one, str) else one
         for name, one in known.items()
     }
-    assert [one.result for one in DkimpySignatures().dkim(vector(mail), keys)] == expected
+    assert [one.result for one in check_dkim(vector(mail), keys)] == expected
 
 
 def test_a_key_that_is_none_is_refused() -> None:

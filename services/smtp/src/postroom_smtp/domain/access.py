@@ -3,13 +3,12 @@
 Law: a network that is allowed is neither refused, delayed nor looked up in lists.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
 
-from postroom_smtp.domain.networks import Network, lies_in
+from postroom_smtp.domain.networks import Network, lies_in, plain_address
 
 GREET_MOST: Final = 30.0
 
@@ -36,12 +35,11 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_names(address: str, zones: Sequence[str]) -> list[str]:
-    """Return what to ask the DNS for (RFC 5782 §2.1, §2.4), a name a zone."""
-    if ":" in address:
-        digits = ipaddress.IPv6Address(address).exploded.replace(":", "")
-        reverse = ".".join(reversed(digits))
-    else:
-        reverse = ".".join(reversed(address.split(".")))
+    """Return what to ask the DNS for (RFC 5782 §2.1, §2.4), a name a zone; none for no address."""
+    found = plain_address(address)
+    if found is None:
+        return []
+    reverse = found.reverse_pointer.rsplit(".", 2)[0]
     return [f"{reverse}.{zone}" for zone in zones]
 
 

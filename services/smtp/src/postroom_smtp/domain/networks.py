@@ -3,6 +3,7 @@
 import ipaddress
 from functools import lru_cache
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -20,21 +21,14 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 @lru_cache(maxsize=10_000)
 def lies_in(address: str, networks: tuple[Network, ...]) -> bool:
     """Return whether an address is in one of them; what is no address is in none."""
-    if not networks:
-        return False
-    try:
-        one = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    plain = (one.ipv4_mapped or one) if isinstance(one, ipaddress.IPv6Address) else one
-    return any(plain in network for network in networks)
+    found = plain_address(address)
+    return found is not None and any(found in network for network in networks)
 
 
-def client_network(address: str) -> str:
-    """Return the network that one client is counted as: /24 of IPv4, /48 of IPv6."""
+def plain_address(text: str) -> Address | None:
+    """Return an address without its zone, IPv4 in IPv6's dress as IPv4; None for what is none."""
     try:
-        one = ipaddress.ip_address(address.partition("%")[0])
+        one = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return address
-    plain = (one.ipv4_mapped or one) if isinstance(one, ipaddress.IPv6Address) else one
-    return str(ipaddress.ip_network((plain, 24 if plain.version == 4 else 48), strict=False))  # noqa: PLR2004 - IPv4
+        return None
+    return (one.ipv4_mapped or one) if isinstance(one, ipaddress.IPv6Address) else one

@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from postroom_smtp.domain.networks import plain_address
+
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 LONGEST_LINE: Final = 107
 """Version 1, with CRLF (specification §2.1)."""
@@ -59,7 +61,7 @@ def _version_1(data: bytes) -> Proxied | None:
     good = len(ports) == 2 and all(one.isdigit() and int(one) < 1 << 16 for one in ports)  # noqa: PLR2004 - of both ends
     if not good or any(one.version != version for one in addresses):
         raise ProxyError("the PROXY line is not understood")
-    return Proxied(_plain(addresses[0]), end + 2)
+    return Proxied(str(plain_address(source)), end + 2)
 
 
 def _version_2(data: bytes) -> Proxied | None:
@@ -76,11 +78,5 @@ def _version_2(data: bytes) -> Proxied | None:
         if length < 2 * width + 4:
             raise ProxyError("the PROXY header is too short")
         source, _ = struct.unpack_from(layout, data, _HEAD)
-        address = _plain(ipaddress.ip_address(source))
+        address = str(plain_address(str(ipaddress.ip_address(source))))
     return Proxied(address, _HEAD + length)
-
-
-def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    """Return the address as text; IPv4 in IPv6's dress as IPv4."""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)

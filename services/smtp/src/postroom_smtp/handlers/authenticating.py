@@ -1,7 +1,7 @@
 """Who sent a mail: SPF, DKIM, ARC and DMARC, side by side and within a deadline.
 
-Law: whatever the DNS does, the answer is there after `seconds`; what is not known then is
-`temperror`, and never a reason to keep the mail out.
+Law: whatever DNS and mail do, the answer is there after `seconds`; what is not known then, or has
+broken, is `temperror`, and never a reason to keep the mail out.
 """
 
 import asyncio
@@ -9,12 +9,15 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 import msgspec
+import structlog
 
-from postroom_contract.mail import ArcResult, Authentication, DmarcResult, Signature
+from postroom_contract.mail import Authentication, DmarcResult
+from postroom_runtime.errors import RefusedError, UnavailableError
 from postroom_smtp.domain import dmarc
-from postroom_smtp.domain.data import header_of
 from postroom_smtp.domain.dmarc import Record
+from postroom_smtp.domain.key_names import is_signed, key_names
 from postroom_smtp.ports import (
+    Checked,
     DnsTroubleError,
     Names,
     NoSuchNameError,
@@ -59,10 +62,10 @@ class Authenticating:
             _until(deadline, self._signed(raw), None),
             _until(deadline, self._policy(author), _Policy(None, trouble=True)),
         )
-        signatures, arc = signed if signed is not None else ((), "temperror")
+        known = signed or Checked((), "temperror")
         spf_domain = (sender.rpartition("@")[2] or helo).lower()
         found = Authentication(
-            spf=spf, spf_domain=spf_domain, dkim=signatures, arc=arc, author_domain=author
+            spf=spf, spf_domain=spf_domain, dkim=known.dkim, arc=known.arc, author_domain=author
         )
         result, asked = self._judged(found, policy, signed is None)
         return msgspec.structs.replace(found, dmarc=result, policy=asked)
@@ -84,14 +87,12 @@ class Authenticating:
         )
         return ("temperror" if result == "fail" and unknown else result), asked
 
-    async def _signed(self, raw: bytes) -> tuple[tuple[Signature, ...], ArcResult]:
-        header = header_of(raw).lower()
-        if b"dkim-signature" not in header and b"\narc-" not in b"\n" + header:
-            return (), "none"
-        names = self._signatures.key_names(raw)
+    async def _signed(self, raw: bytes) -> Checked:
+        if not is_signed(raw):
+            return Checked((), "none")
+        names = key_names(raw)
         keys = dict(zip(names, await asyncio.gather(*map(self._key, names)), strict=True))
-        signatures = await asyncio.to_thread(self._signatures.dkim, raw, keys)
-        return signatures, await asyncio.to_thread(self._signatures.arc, raw, keys)
+        return await self._signatures.check(raw, keys)
 
     async def _key(self, name: str) -> bytes | None:
         """Return a key's record; None: the DNS does not say; empty: there is none."""
@@ -121,8 +122,14 @@ class Authenticating:
 
 
 async def _until(deadline: float, work: Coroutine[Any, Any, T], otherwise: T) -> T:
+    """Return what the work gives, or `otherwise` when time is over or it breaks."""
     try:
         async with asyncio.timeout_at(deadline):
             return await work
     except TimeoutError:
-        return otherwise
+        pass
+    except (RefusedError, UnavailableError) as error:
+        structlog.get_logger().warning("a sender could not be checked", reason=str(error))
+    except Exception:  # noqa: BLE001 - no mail is kept out by a fault of ours; logged whole
+        structlog.get_logger().exception("a sender could not be checked")
+    return otherwise

@@ -3,10 +3,11 @@
 Laws:
 1. Order: progress, report, schedule of the next attempt; the ack comes after all of them.
 2. One chunk is in hand once in this process, so that a redelivery reads what the first run wrote.
-3. A command whose destination has no free slot is parked at once, with the broker.
+3. A command whose destination has no free slot, and frees none, is parked at once with the broker.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -56,6 +57,8 @@ class Delivering:
     ) -> None:
         self._sign = sign or _as_it_is
         self._slots = slots or Slots(SLOTS)
+        self._freed = asyncio.Event()
+        """Set when a slot is given back, and replaced."""
         self._broker = broker
         self._ways = ways
         self._relay = relay
@@ -78,19 +81,38 @@ class Delivering:
         """
         alone = self._in_hand.setdefault(command.chunk, asyncio.Lock())
         destination = self._destination(command)
-        if not self._slots.take(destination):
-            await self._park(command, destination)
-            return
-        try:
+        if destination is None:
             await self._deliver(command, alone)
-        finally:
-            self._slots.free(destination)
+        elif await self._slot(destination):
+            try:
+                await self._deliver(command, alone)
+            finally:
+                self._slots.free(destination, time.monotonic())
+                self._freed.set()
+                self._freed = asyncio.Event()
+        else:
+            await self._park(command, destination)
 
-    def _destination(self, command: DeliverChunk) -> str:
-        """Return what the command's copies are connected to: this system, a relay, or a domain."""
-        if any(self._ways.inward(one.address) for one in command.recipients):
+    def _destination(self, command: DeliverChunk) -> str | None:
+        """Return what is connected to: this system (empty), a relay, or a domain; None: nothing."""
+        if all(self._ways.inward(one.address) for one in command.recipients):
             return ""
-        return self._relay.destination(command.domain) if self._relay else ""
+        return self._relay.destination(command.domain) if self._relay else None
+
+    async def _slot(self, destination: str) -> bool:
+        """Take a slot, waiting as long as they change hands; False: there is none to be had."""
+        while not self._slots.take(destination, time.monotonic()):
+            patience = self._slots.patience(destination, time.monotonic())
+            if not patience or self._stopping:
+                return False
+            self._slots.wait(destination, 1)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(patience):
+                        await self._freed.wait()
+            finally:
+                self._slots.wait(destination, -1)
+        return True
 
     async def _park(self, command: DeliverChunk, destination: str) -> None:
         """Let the broker bring the command again; parking twice is parking once."""
