@@ -4,6 +4,7 @@ The port is open before the broker is: a peer hears 451 rather than nothing.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -21,7 +22,7 @@ from postroom_runtime.errors import RefusedError
 from postroom_runtime.process import Process
 from postroom_smtp import config
 from postroom_smtp.aiosmtpd_guests import Guests
-from postroom_smtp.aiosmtpd_server import SmtpServer
+from postroom_smtp.aiosmtpd_server import SmtpServer, listen
 from postroom_smtp.aiosmtplib_relay import Security, SmtpRelay
 from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
@@ -41,6 +42,7 @@ from postroom_smtp.own_door import OwnDoor, reachable
 from postroom_smtp.ports import Relay
 from postroom_smtp.prometheus_counts import PrometheusCounts
 from postroom_smtp.publicsuffix_organisations import PublicSuffixes
+from postroom_smtp.siblings import BESIDE, Siblings, Sockets, told, until_alone
 from postroom_smtp.spftrace_senders import SpfSenders
 from postroom_smtp.worked_signatures import WorkedSignatures
 
@@ -53,9 +55,20 @@ _VERB: Final = 5
 """Where the verb stands in `postroom.v1.command.<account>.smtp.<verb>.<id>`."""
 
 
-async def start(process: Process) -> None:
+def starting(arguments: Sequence[str]) -> Callable[[Process], Awaitable[None]]:
+    """Return how to start: with sockets of our own, or `beside` another, with its sockets."""
+    sockets = told(arguments[1:]) if arguments[:1] == [BESIDE] else None
+
+    async def start(process: Process) -> None:
+        await _start(process, sockets)
+
+    return start
+
+
+async def _start(process: Process, inherited: Sockets | None) -> None:
     """Open the port, then find the broker in the background."""
     settings = config.read(process.settings)
+    sockets = inherited or _listen(settings)
     counts = PrometheusCounts()
     bus = Bus.create(USER)
     configuration = Configuration(bus, FAMILIES)
@@ -72,7 +85,7 @@ async def start(process: Process) -> None:
         tls=certificate.context if certificate else None, access=settings.access,
         listed=Blocklists(names, settings.access.lists).listed if settings.access.lists else None,
     )  # fmt: skip
-    servers = _servers(guests, settings)
+    servers = _servers(guests, sockets)
     server = servers[0]
     for one in servers:
         await one.start()
@@ -95,9 +108,11 @@ async def start(process: Process) -> None:
         bus, streams.SMTP_COMMANDS, on_command(bus, delivering), concurrency=settings.deliveries
     )
 
+    siblings = Siblings(sockets)
+
     async def stop() -> None:
         delivering.stop()
-        await asyncio.gather(*(one.stop() for one in servers), consumer.stop())
+        await asyncio.gather(siblings.stop(), *(one.stop() for one in servers), consumer.stop())
 
     process.on_stop(bus.close)
     process.on_stop(signatures.stop)
@@ -105,7 +120,13 @@ async def start(process: Process) -> None:
     process.health.add("broker", lambda: bus.trouble)
     process.health.add("configuration", lambda: configuration.trouble)
     process.health.add("deliveries", lambda: consumer.trouble)
+    process.health.add("processes", lambda: siblings.trouble)
     process.spawn(server.watch(), "slow peers")
+    if inherited is not None:
+        process.spawn(_end_alone(process), "first process")
+    else:
+        for number in range(2, settings.processes + 1):
+            process.spawn(siblings.keep(number), f"process {number}")
     if certificate is not None:
         process.spawn(certificate.watch(), "certificate")
     fresh = DnspythonNames(settings.nameservers, fresh=True)
@@ -122,16 +143,25 @@ async def start(process: Process) -> None:
         tls=certificate is not None,
         tls_port=settings.tls_port,
         relay=settings.relay,
+        processes=settings.processes,
     )
 
 
-def _servers(guests: Guests, settings: SmtpConfig) -> list[SmtpServer]:
-    servers = [SmtpServer(guests, settings.host, settings.port)]
-    if settings.tls_port is not None:
-        servers.append(SmtpServer(guests, settings.host, settings.tls_port, implicit=True))
-    if settings.lmtp_port is not None:
-        servers.append(SmtpServer(guests, settings.host, settings.lmtp_port, lmtp=True))
-    return servers
+async def _end_alone(process: Process) -> None:
+    await until_alone()
+    process.stopping.set()
+
+
+def _listen(settings: SmtpConfig) -> Sockets:
+    ports = {"smtp": settings.port, "tls": settings.tls_port, "lmtp": settings.lmtp_port}
+    return {n: listen(settings.host, port) for n, port in ports.items() if port is not None}
+
+
+def _servers(guests: Guests, sockets: Sockets) -> list[SmtpServer]:
+    return [
+        SmtpServer(guests, ours, implicit=name == "tls", lmtp=name == "lmtp")
+        for name, ours in sockets.items()
+    ]
 
 
 def _authenticating(

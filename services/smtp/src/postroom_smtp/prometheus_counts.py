@@ -21,8 +21,9 @@ class PrometheusCounts:
             registry=registry,
         )  # fmt: skip
         self._connections = Gauge(
-            "postroom_smtp_connections", "Peers connected now", registry=registry
-        )
+            "postroom_smtp_connections", "Peers connected now", registry=registry,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
 
     def accepted(self, recipients: int) -> None:
         """Count a stored transaction."""
