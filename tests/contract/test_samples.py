@@ -52,6 +52,8 @@ def kinds() -> dict[str, type]:
         "document.rule": documents.RuleDocument,
         "document.ruleset": documents.RulesetDocument,
         "document.submission": documents.SubmissionDocument,
+        "document.hold": documents.HoldDocument,
+        "document.door": documents.DoorDocument,
         "outbox.mail": commands.OutboxMail,
         "progress": commands.Progress,
         "work.poll": PollJob,

@@ -46,7 +46,7 @@ _EVENTS_OF: Final = {
         "member.left",
         "member.changed",
     ),
-    "smtp": ("delivery.reported",),
+    "smtp": ("delivery.reported", "mail.refused"),
     "fetcher": ("mailbox.checked",),
 }
 _PUBLISHES: Final = {
@@ -72,6 +72,8 @@ _PUBLISHES: Final = {
     ),
     "api": (
         f"{CONFIG_SUBJECT}.>",
+        f"{ROOT}.command.*.smtp.retry.*",
+        f"{ROOT}.command.*.smtp.drop.*",
         f"{ROOT}.command.*.*.redo.*",
         f"{ROOT}.command.*.forum-bridge.silence.*",
         f"{ROOT}.rpc.forum-bridge.*",

@@ -55,6 +55,8 @@ def schemas() -> dict[str, bytes]:
         documents.RuleDocument,
         documents.RulesetDocument,
         documents.SubmissionDocument,
+        documents.HoldDocument,
+        documents.DoorDocument,
     ):
         kinds[f"document.{document.__name__.removesuffix('Document').lower()}"] = document
     kinds["intake.envelope"] = Envelope

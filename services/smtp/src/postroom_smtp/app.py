@@ -11,10 +11,10 @@ import structlog
 
 from postroom_contract import streams
 from postroom_contract.codec import decode
-from postroom_contract.commands import DeliverChunk, ForwardMail, Redo
+from postroom_contract.commands import DeliverChunk, DropChunk, ForwardMail, Redo, RetryChunk
 from postroom_contract.mail_domains import ExamineDomain, MakeKey
 from postroom_runtime.answering import Answers, serve_all
-from postroom_runtime.beacon import shine
+from postroom_runtime.beacon import Said, shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.consume import Consumer, Delivered, Handler, original_of
@@ -35,7 +35,9 @@ from postroom_smtp.handlers.blocklists import Blocklists
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.handlers.forwarding import Forwarding
+from postroom_smtp.handlers.queueing import Queueing
 from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.handlers.telling import Telling
 from postroom_smtp.mx_relay import MxRelay
 from postroom_smtp.nats_judges import NatsJudges
 from postroom_smtp.own_door import OwnDoor, reachable
@@ -79,11 +81,13 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
         authenticating=_authenticating(settings, names, signatures), trusted=settings.trusted,
         judges=NatsJudges(bus),
     )  # fmt: skip
+    telling = Telling(bus, process.clock, counts)
     certificate = Certificate(*settings.certificate) if settings.certificate else None
     guests = Guests(
         receiving, counts, settings.limits, hostname=settings.hostname,
         tls=certificate.context if certificate else None, access=settings.access,
         listed=Blocklists(names, settings.access.lists).listed if settings.access.lists else None,
+        note=telling.note,
     )  # fmt: skip
     servers = _servers(guests, sockets)
     server = servers[0]
@@ -103,16 +107,25 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
         counts,
         Slots(settings.slots),
         keys.signed,
+        directory.holds,
     )
-    consumer = Consumer(
-        bus, streams.SMTP_COMMANDS, on_command(bus, delivering), concurrency=settings.deliveries
-    )
+    handler = on_command(bus, delivering, Queueing(bus, process.clock))
+    consumer = Consumer(bus, streams.SMTP_COMMANDS, handler, concurrency=settings.deliveries)
+
+    def look_at_door(_key: str) -> None:
+        guests.open = directory.takes_sessions()
+
+    configuration.on_change(look_at_door)
+
+    def work() -> Said:
+        return Said(dict(counts.numbers), guests.peers())
 
     siblings = Siblings(sockets)
 
     async def stop() -> None:
         delivering.stop()
         await asyncio.gather(siblings.stop(), *(one.stop() for one in servers), consumer.stop())
+        await telling.finish()
 
     process.on_stop(bus.close)
     process.on_stop(signatures.stop)
@@ -135,7 +148,8 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
         by_relay=settings.relay != "mx",
     )  # fmt: skip
     answers: Answers = {MakeKey: keys.make, ExamineDomain: examining.examine}
-    process.spawn(_with_broker(process, bus, configuration, consumer, answers), "broker")
+    process.spawn(telling.run(), "refusals")
+    process.spawn(_with_broker(process, bus, configuration, consumer, answers, work), "broker")
     structlog.get_logger().info(
         "listening for SMTP",
         host=settings.host,
@@ -192,6 +206,7 @@ async def _with_broker(
     configuration: Configuration,
     consumer: Consumer,
     answers: Answers,
+    work: Callable[[], Said],
 ) -> None:
     """Connect, check the streams, then do all that needs the broker; OperatorError ends us."""
     await bus.connect(process.settings, process.fail)
@@ -200,10 +215,10 @@ async def _with_broker(
     process.spawn(configuration.run(), "configuration")
     process.spawn(consumer.run(), "deliveries")
     process.spawn(bus.watch(), "watchdog")
-    process.spawn(shine(process, bus), "beacon")
+    process.spawn(shine(process, bus, work=work), "beacon")
 
 
-def on_command(bus: Bus, delivering: Delivering) -> Handler:
+def on_command(bus: Bus, delivering: Delivering, queueing: Queueing) -> Handler:
     """Return the handler of everything that is asked of smtp."""
     forwarding = Forwarding(bus)
 
@@ -211,6 +226,10 @@ def on_command(bus: Bus, delivering: Delivering) -> Handler:
         verb = message.subject.split(".")[_VERB]
         if verb == "deliver":
             await delivering.deliver(decode(message.data, DeliverChunk))
+        elif verb == "retry":
+            await queueing.retry(decode(message.data, RetryChunk))
+        elif verb == "drop":
+            await queueing.drop(decode(message.data, DropChunk))
         elif verb == "forward":
             await forwarding.forward(decode(message.data, ForwardMail))
         elif verb == "redo":

@@ -1,16 +1,20 @@
 """Our addresses and domains, and who may sign in, as the configuration bucket has them."""
 
 from postroom_contract.documents import (
+    DOOR_KEY,
     AddressDocument,
     DomainDocument,
+    DoorDocument,
+    HoldDocument,
     SubmissionDocument,
     address_key,
     domain_key,
+    hold_key,
     submission_key,
 )
 from postroom_runtime.configuration import Configuration
 
-FAMILIES = ("address", "domain", "submission")
+FAMILIES = ("address", "domain", "submission", "hold", "door")
 
 
 class ConfiguredDirectory:
@@ -34,6 +38,15 @@ class ConfiguredDirectory:
     def submission(self, login: str) -> SubmissionDocument | None:
         """Return who signs in with this; UnavailableError when it cannot be read."""
         return self._configuration.get(submission_key(login), SubmissionDocument)
+
+    def holds(self, account: str, domain: str) -> bool:
+        """Return whether an account sends nothing to this domain for now."""
+        return self._configuration.get(hold_key(account, domain), HoldDocument) is not None
+
+    def takes_sessions(self) -> bool:
+        """Return whether the server is open, which is what it is until somebody closes it."""
+        found = self._configuration.get(DOOR_KEY, DoorDocument)
+        return found is None or found.open
 
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""

@@ -20,6 +20,7 @@ from postroom_smtp.domain.retry import pause_after
 
 FinalState = Literal["delivered", "failed", "captured"]
 CAPTURED: Final = "captured: no relay is set"
+HELD: Final = "held back by an administrator"
 BEFORE: Final = "settled before this attempt was interrupted"
 _SHOWN: Final = 500
 
@@ -102,6 +103,7 @@ def report(
     that got further would be dropped as a duplicate.
     """
     states = ",".join(sorted(f"{one.recipient.serial}:{one.state}" for one in outcomes))
+    states += "" if any(one.reply != HELD for one in outcomes) else ":held"
     return DeliveryReported(
         id=derived_id("evt", command.chunk, str(command.attempt), states),
         time=time,
