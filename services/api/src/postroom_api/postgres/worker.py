@@ -20,6 +20,7 @@ from postroom_contract.events import (
     DeliveryReported,
     Event,
     MailboxChecked,
+    MailRefused,
     MailSorted,
     PostCreated,
 )
@@ -103,6 +104,8 @@ class Worker:
                 ("ruleset", "'ruleset ' || scope"),
                 ("address", "'address ' || address"),
                 ("submission_password", "'submission ' || login"),
+                ("hold", "'hold ' || account || ' ' || domain"),
+                ("door", "'door smtp'"),
             ):
                 await connection.execute(
                     f"INSERT INTO config.outbox (key) SELECT {key} FROM config.{table}"  # noqa: S608 - constants
@@ -129,6 +132,12 @@ class Worker:
             status = await connection.execute(
                 "DELETE FROM config.deleted_mailbox WHERE deleted_at < $1", before
             )
+        return int(status.rpartition(" ")[2])
+
+    async def forget_refusals(self, before: datetime) -> int:
+        """Delete refusals older than a time; return how many."""
+        async with self.database.transaction(seconds=30) as connection:
+            status = await connection.execute("DELETE FROM config.refusal WHERE at < $1", before)
         return int(status.rpartition(" ")[2])
 
     async def kept_mailboxes(self) -> list[KeptMailbox]:
@@ -242,17 +251,7 @@ class Worker:
 async def _documents(connection: Connection, kind: str, rest: str) -> list[tuple[str, Document]]:
     if kind == "person":
         return []  # no document: the forums are told by a command
-    if kind == "address":
-        return [await stored_documents.address(connection, rest)]
-    if kind == "domain":
-        return [await stored_documents.domain(connection, rest)]
-    if kind == "submission":
-        return [await stored_documents.submission(connection, rest)]
-    if kind == "rule":
-        scope, _, rule = rest.partition(" ")
-        return [await stored_documents.gone_rule(connection, scope, rule)]
-    assert kind == "ruleset", f"unknown outbox key {kind!r}"
-    return await stored_documents.ruleset(connection, rest)
+    return await stored_documents.READERS[kind](connection, rest)
 
 
 async def _advance(connection: Connection, name: str, after: int, until: int) -> bool:
@@ -278,6 +277,8 @@ async def _write_event(connection: Connection, found: Found, event: Event) -> No
         )
     elif isinstance(event, DeliveryReported):
         await _write_deliveries(connection, event)
+    elif isinstance(event, MailRefused):
+        await _write_refusal(connection, event)
     elif isinstance(event, MailboxChecked):
         await write_check(connection, event)
 
@@ -321,11 +322,12 @@ def _text(value: str) -> str:
 async def _write_deliveries(connection: Connection, event: DeliveryReported) -> None:
     await connection.executemany(
         "INSERT INTO config.delivery (account, serial, origin, outbox, forum, recipient, subject,"
-        " message_id, state, reply, attempt, next_attempt_at, reported_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        " message_id, state, reply, attempt, next_attempt_at, reported_at, chunk)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         " ON CONFLICT (account, serial) DO UPDATE SET state = excluded.state,"
         " reply = excluded.reply, attempt = excluded.attempt,"
-        " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at",
+        " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at,"
+        " chunk = excluded.chunk",
         [
             (
                 event.account,
@@ -341,7 +343,27 @@ async def _write_deliveries(connection: Connection, event: DeliveryReported) -> 
                 event.attempt,
                 event.next_attempt_at if result.state == "deferred" else None,
                 event.time,
+                event.chunk,
             )
             for result in event.results
         ],
+    )
+
+
+async def _write_refusal(connection: Connection, event: MailRefused) -> None:
+    if event.account == "-":
+        return  # for nobody's address: counted, and in the stream for who looks there
+    await connection.execute(
+        "INSERT INTO config.refusal (id, account, at, network, reason, reply, count, helo, sender,"
+        " recipient) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+        event.id,
+        event.account,
+        event.time,
+        event.network,
+        event.reason,
+        _text(event.reply),
+        event.count,
+        _text(event.helo),
+        _text(event.sender),
+        _text(event.recipient),
     )

@@ -20,9 +20,10 @@ NOTED: Final = (
     ("dkim_key", None),
     ("domain", "'domain ' || domain"),
     ("submission_password", "'submission ' || login"),
+    ("hold", "'hold ' || account || ' ' || domain"),
 )
 """Configuration, in an order in which it can go, with the note that makes its deletion known."""
-LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check")
+LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check", "refusal")
 """Projections: they may be large, and are deleted piece by piece."""
 REST: Final = (
     "notice", "operation", "setup", "deleted_mailbox", "idempotency", "forum", "connect_link",
