@@ -59,14 +59,15 @@ class QueueDesk:
         return await self._rows.deliveries(who, domain.lower(), cursor, limit)
 
     async def retry(self, who: Principal, domain: str) -> Asked:
-        """Let all that waits for a domain be tried now."""
+        """Let all that waits for a domain be tried now; 404 when nothing does."""
         require_administrator(who)
-        return await self._tell(who, domain.lower(), "retried", None)
+        return _some(await self._tell(who, domain.lower(), "retried", None))
 
     async def drop(self, who: Principal, domain: str) -> Asked:
-        """Give all up that waits for a domain."""
+        """Give all up that waits for a domain; 404 when nothing does."""
         require_administrator(who)
-        return await self._tell(who, domain.lower(), "dropped", f"dropped by {who.name}")
+        words = f"dropped by {who.name}"
+        return _some(await self._tell(who, domain.lower(), "dropped", words))
 
     async def hold(self, who: Principal, domain: str) -> Destination:
         """Send nothing to a domain until it is released; what comes for it waits."""
@@ -77,7 +78,10 @@ class QueueDesk:
             raise invalid("domain", "bad_domain", f"{domain!r} is no domain: {error}") from error
         await self._rows.hold(who, wanted)
         await self._publisher.settled(LIVE_SECONDS)
-        return (await self._rows.destinations(who, wanted))[0]
+        found = await self._rows.destinations(who, wanted)
+        if not found:  # somebody was quick to release it
+            raise not_found("destination")
+        return found[0]
 
     async def release(self, who: Principal, domain: str) -> Asked:
         """Hold a domain back no more, and try what waits for it; 404 when it was not held."""
@@ -164,3 +168,9 @@ class QueueDesk:
                 for one in commands
             )
         )
+
+
+def _some(told: Asked) -> Asked:
+    if not told.asked:
+        raise not_found("destination")
+    return told

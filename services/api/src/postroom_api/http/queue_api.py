@@ -17,6 +17,12 @@ Who = NamedDependency[Principal]
 At = NamedDependency[QueueDesk]
 
 
+class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is held back: a domain, whether anything waits for it or not."""
+
+    domain: str
+
+
 class DoorChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the SMTP server takes sessions."""
 
@@ -55,6 +61,8 @@ async def get_destination(who: Who, queue: At, domain: str) -> Destination:
 async def list_waiting(
     who: Who, queue: At, domain: str, limit: Limit, cursor: Cursor = None
 ) -> PageOf[Delivery]:
+    if await queue.destination(who, domain) is None:
+        raise not_found("destination")
     return await queue.deliveries(who, domain, cursor, limit)
 
 
@@ -81,14 +89,13 @@ async def drop(who: Who, queue: At, domain: str) -> Asked:
 
 
 @post(
-    "/queue/{domain:str}/hold",
+    "/queue",
     operation_id="holdDestination",
-    summary="Send nothing to a domain until it is released",
-    status_code=200,
+    summary="Send nothing to a domain until it is released; what comes for it waits",
     **needs("admin"),
 )
-async def hold(who: Who, queue: At, domain: str) -> Destination:
-    return await queue.hold(who, domain)
+async def hold(who: Who, queue: At, data: Hold) -> Destination:
+    return await queue.hold(who, data.domain)
 
 
 @post(

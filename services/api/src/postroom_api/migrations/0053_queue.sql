@@ -52,5 +52,9 @@ CREATE TABLE config.door (
     changed_at timestamptz NOT NULL DEFAULT now(),
     changed_by text NOT NULL
 );
+ALTER TABLE config.door ENABLE ROW LEVEL SECURITY;
+ALTER TABLE config.door FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_all_accounts ON config.door
+    USING (coalesce(current_setting('postroom.role', true), '') = 'administrator');
 GRANT SELECT, INSERT, UPDATE ON config.door TO postroom_app;
 GRANT SELECT ON config.door TO postroom_worker;
