@@ -4,6 +4,7 @@ import pytest
 
 from postroom_contract.mail_domains import ExamineDomain, PublishedKey
 from postroom_runtime.errors import RefusedError
+from postroom_smtp.domain.knock import Knock
 from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.spftrace_senders import SpfSenders
 from support.names import TIMEOUT, KnownNames
@@ -77,3 +78,56 @@ async def test_by_a_smarthost_its_addresses_count() -> None:
 async def test_what_is_no_domain_is_refused() -> None:
     with pytest.raises(RefusedError):
         await seen({}, domain="no domain..")
+
+
+class Knocks:
+    """Finds what it is told to, and remembers where it was."""
+
+    def __init__(self, found: Knock) -> None:
+        self.found = found
+        self.at: list[tuple[str, tuple[str, ...]]] = []
+
+    async def knock(self, host, addresses):
+        self.at.append((host, tuple(addresses)))
+        return self.found
+
+
+async def behind(found: Knock, zone=GOOD):
+    names, knocks = KnownNames(zone), Knocks(found)
+    examining = Examining(
+        names, SpfSenders(names, HOST, 5.0), HOST, by_relay=False, knocking=knocks
+    )
+    seen = await examining.examine(ExamineDomain(account="a", domain="ours.example"))
+    return {one.aspect: one for one in seen.findings}, knocks.at
+
+
+@pytest.mark.parametrize(
+    ("found", "port", "tls", "words"),
+    [
+        (Knock("220 mx", "verified"), "good", "good", ""),
+        (Knock("220 mx"), "good", "missing", "in clear"),
+        (Knock("220 mx", "offered", "self-signed certificate"), "good", "differs", "self-signed"),
+        (Knock(shut="no answer in time"), "missing", "unknown", "no answer in time"),
+        (Knock(shut="it has an internal address", looked=False), "unknown", "unknown", "internal"),
+    ],
+)
+async def test_the_server_behind_a_domain(found: Knock, port: str, tls: str, words: str) -> None:
+    seen, at = await behind(found)
+    assert (seen["port"].standing, seen["tls"].standing) == (port, tls)
+    assert words in seen["port"].words + seen["tls"].words
+    assert at == [(HOST, ("203.0.113.7",))]
+    assert seen["port"].kind == "TCP 25"
+
+
+async def test_it_is_the_best_of_its_servers_and_none_where_there_is_none() -> None:
+    zone = {
+        "ours.example": [("MX", (20, "two.example")), ("MX", (5, "one.example"))],
+        "one.example": [("A", "203.0.113.1")],
+        "two.example": [("A", "203.0.113.2")],
+    }
+    _, at = await behind(Knock("220"), zone)
+    assert at == [("one.example", ("203.0.113.1",))]
+    for nobody in ({}, {"ours.example": TIMEOUT}, {"ours.example": [("MX", (0, "gone.example"))]}):
+        seen, at = await behind(Knock("220"), nobody)
+        assert at == []
+        assert "port" not in seen

@@ -132,13 +132,24 @@ def demo(*, yes: Annotated[bool, cyclopts.Parameter(name="--yes", negative="")] 
     return 0
 
 
-def doctor(*, as_json: AsJson = False) -> int:
-    """Check ports, services, broker, database and clock; exit code 1 when something is wrong."""
+def doctor(domain: str = "", *, as_json: AsJson = False) -> int:
+    """Check ports, services, broker, database and clock; exit code 1 when something is wrong.
+
+    Parameters
+    ----------
+    domain
+        One that mail is taken for: look instead at what others find of it (MX, PTR, port 25, TLS,
+        SPF, DKIM, DMARC), and say what to publish.
+
+    """
     import asyncio
 
-    from postroom.doctor import examine
+    from postroom.doctor import examine, of_domain
 
-    found = asyncio.run(examine(Home(home_path(os.environ)), os.environ))
+    if domain:
+        found = of_domain(running_system().get(f"/domains/{domain}/check"))
+    else:
+        found = asyncio.run(examine(Home(home_path(os.environ)), os.environ))
     if as_json:
         print_json(found)
     else:

@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -48,6 +49,18 @@ async def examine(home: Home, environ: Mapping[str, str]) -> list[Finding]:
     found += await _database(home)
     found += await _certificates(home)
     found.append(_relay(state.relay))
+    return found
+
+
+def of_domain(check: Mapping[str, Any]) -> list[Finding]:
+    """Return the findings of the API's check of a domain; what the DNS did not say is not well."""
+    found = []
+    for one in check["findings"]:
+        seen = ", ".join(one["found"]) or one["standing"]
+        mend = " ".join(filter(None, (one["words"], one["wanted"] and f"publish: {one['wanted']}")))
+        name = f"{one['aspect']} ({one['kind']} {one['name']})"
+        well = one["standing"] == "good"
+        found.append(Finding(name, well=well, found=seen, mend="" if well else mend))
     return found
 
 

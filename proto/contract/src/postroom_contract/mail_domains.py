@@ -9,7 +9,7 @@ from postroom_contract.forum import Request
 Algorithm = Literal["rsa", "ed25519"]
 Standing = Literal["good", "missing", "differs", "unknown"]
 """`unknown`: the DNS did not say."""
-Aspect = Literal["mx", "address", "ptr", "spf", "dkim", "dmarc"]
+Aspect = Literal["mx", "address", "ptr", "port", "tls", "spf", "dkim", "dmarc"]
 
 
 class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class PublishedKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a domain publishes, or should."""
+    """One thing that a domain publishes or should, or that is found behind it."""
 
     aspect: Aspect
     name: str

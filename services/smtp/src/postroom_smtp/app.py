@@ -23,6 +23,7 @@ from postroom_runtime.process import Process
 from postroom_smtp import config
 from postroom_smtp.aiosmtpd_guests import Guests
 from postroom_smtp.aiosmtpd_server import SmtpServer, listen
+from postroom_smtp.aiosmtplib_knocking import SmtpKnocking
 from postroom_smtp.aiosmtplib_relay import Security, SmtpRelay
 from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
@@ -145,7 +146,8 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
     fresh = DnspythonNames(settings.nameservers, fresh=True)
     examining = Examining(
         fresh, SpfSenders(fresh, settings.hostname, SECONDS), settings.hostname,
-        by_relay=settings.relay != "mx",
+        by_relay=settings.relay != "mx", port=settings.mx_port,
+        knocking=SmtpKnocking(settings.internal, name=settings.hostname, port=settings.mx_port),
     )  # fmt: skip
     answers: Answers = {MakeKey: keys.make, ExamineDomain: examining.examine}
     process.spawn(telling.run(), "refusals")

@@ -12,6 +12,7 @@ from postroom_runtime.messages import Found, Publication, Stored
 from postroom_smtp.domain.admission import Target
 from postroom_smtp.domain.delivery import HopReply
 from postroom_smtp.domain.intake import Transaction
+from postroom_smtp.domain.knock import Knock
 
 
 class NoSuchNameError(PostroomError):
@@ -70,6 +71,13 @@ class Organisations(Protocol):
 
     def organisation(self, domain: str) -> str:
         """Return the organisational domain (RFC 7489 §3.2)."""
+
+
+class Knocking(Protocol):
+    """A look at other people's SMTP servers."""
+
+    async def knock(self, host: str, addresses: Sequence[str]) -> Knock:
+        """Return what is found at the first address that answers. Never raises."""
 
 
 class Directory(Protocol):

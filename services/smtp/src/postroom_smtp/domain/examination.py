@@ -6,6 +6,7 @@ Law: what the DNS did not say is not called missing.
 from collections.abc import Mapping, Sequence
 
 from postroom_contract.mail_domains import Finding, PublishedKey, Standing
+from postroom_smtp.domain.knock import Knock
 
 Answer = Sequence[str] | None
 """What was found; None: the DNS did not say."""
@@ -102,6 +103,36 @@ def dmarc(domain: str, texts: Answer) -> Finding:
         found=tuple(records), words=words,
         wanted="" if standing == "good" else f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}",
     )  # fmt: skip
+
+
+def port(host: str, number: int, found: Knock) -> Finding:
+    """Judge whether the server that a domain names can be talked to."""
+    standing: Standing = "good"
+    words = ""
+    if found.shut:
+        standing = "missing" if found.looked else "unknown"
+        words = f"No conversation: {found.shut}."
+        if found.looked:
+            words += " Some providers close this port, ours or theirs, to all but their own."
+    return Finding(
+        aspect="port", name=host, kind=f"TCP {number}", standing=standing, words=words,
+        found=(found.greeting,) if found.greeting else (),
+    )  # fmt: skip
+
+
+def tls(host: str, found: Knock) -> Finding:
+    """Judge whether mail to a server travels unread."""
+    standing: Standing = "good"
+    words = ""
+    if found.shut:
+        standing, words = "unknown", "There was no conversation."
+    elif not found.tls:
+        standing = "missing"
+        words = "Mail to this server travels in clear: STARTTLS is not offered."
+    elif found.tls == "offered":
+        standing = "differs"
+        words = f"Its certificate is not to be believed ({found.why}): some will not send to it."
+    return Finding(aspect="tls", name=host, kind="STARTTLS", standing=standing, words=words)
 
 
 def _judged(found: Answer, good: bool) -> tuple[Standing, str]:

@@ -9,7 +9,7 @@ from postroom_contract.mail_domains import Examination, ExamineDomain, Finding
 from postroom_mail.address import AddressError, domain_to_ascii, parse_address
 from postroom_runtime.errors import RefusedError
 from postroom_smtp.domain import examination
-from postroom_smtp.ports import DnsTroubleError, Names, NoSuchNameError, Senders
+from postroom_smtp.ports import DnsTroubleError, Knocking, Names, NoSuchNameError, Senders
 
 _ADDRESSES: Final = 4
 
@@ -17,7 +17,18 @@ _ADDRESSES: Final = 4
 class Examining:
     """Answers `examine`."""
 
-    def __init__(self, names: Names, senders: Senders, hostname: str, *, by_relay: bool) -> None:
+    def __init__(
+        self,
+        names: Names,
+        senders: Senders,
+        hostname: str,
+        *,
+        by_relay: bool,
+        knocking: Knocking | None = None,
+        port: int = 25,
+    ) -> None:
+        self._knocking = knocking
+        self._port = port
         self._names = names
         self._senders = senders
         self._hostname = hostname
@@ -37,13 +48,16 @@ class Examining:
             _said(self._txt(f"_dmarc.{domain}")),
             *(_said(self._txt(f"{one.selector}._domainkey.{domain}")) for one in keys),
         )
-        reverse, denied = await asyncio.gather(
-            self._reverse(found or ()), self._denied(domain, found or ())
+        reverse, denied, behind = await asyncio.gather(
+            self._reverse(found or ()),
+            self._denied(domain, found or ()),
+            self._behind(domain, servers),
         )
         findings: list[Finding] = [
             examination.mx(domain, self._hostname, servers),
             examination.address(self._hostname, found),
             examination.ptr(self._hostname, reverse),
+            *behind,
             examination.spf(domain, texts, denied, by_relay=self._by_relay),
             *(
                 examination.dkim(domain, key, record)
@@ -52,6 +66,18 @@ class Examining:
             examination.dmarc(domain, policy),
         ]
         return Examination(hostname=self._hostname, findings=tuple(findings))
+
+    async def _behind(self, domain: str, servers: Sequence[str] | None) -> list[Finding]:
+        """Return what is found at the first server that takes the domain's mail."""
+        if self._knocking is None or servers is None:
+            return []
+        ordered = sorted((one.split() for one in servers), key=lambda one: int(one[0]))
+        host = ordered[0][-1].rstrip(".") if ordered else domain
+        addresses = await _said(self._names.addresses(host, 4)) if host != "." and host else ()
+        if not addresses:
+            return []
+        found = await self._knocking.knock(host, addresses[:_ADDRESSES])
+        return [examination.port(host, self._port, found), examination.tls(host, found)]
 
     async def _mx(self, domain: str) -> list[str]:
         return [f"{preference} {host}" for preference, host in await self._names.mx(domain)]
