@@ -14,7 +14,7 @@ from postroom_contract.ruling import Trial, TryMail
 from postroom_runtime.messages import Publication
 from support.buses import connected
 from support.smtp import ADDRESSES, address_document
-from support.smtp_process import configure, stored
+from support.smtp_process import Client, configure, stored
 
 MAIL = b"From: a@theirs.example\r\nMessage-ID: <1@theirs.example>\r\nSubject: x\r\n\r\nhello\r\n"
 ONE, TWO = (one.encode() for one in ADDRESSES[:2])
@@ -108,3 +108,26 @@ async def test_rules_that_do_not_answer_keep_nobody_waiting_and_nothing_out(
         assert (await client.mail([ONE], MAIL)).startswith("250")
         assert time.monotonic() - begin < 10
     assert len(await stored(nats_server)) == 1
+
+
+async def test_by_lmtp_it_is_refused_for_those_whose_rules_refuse_it(
+    smtp, rules, nats_server
+) -> None:
+    smtp.start(SMTP_LMTP_PORT=smtp.tls_port)
+    await smtp.ready()
+    rules.refuses = {ADDRESSES[0]: "no adverts please"}
+    async with Client(smtp.tls_port) as client:
+        await client.say(b"LHLO mta.ours.example", b"MAIL FROM:<x@theirs.example>")
+        for one in (ONE, TWO, ONE, ADDRESSES[2].encode()):
+            assert (await client.say(b"RCPT TO:<" + one + b">")).startswith("250")
+        await client.say(b"DATA")
+        client.send(MAIL + b".\r\n")
+        said = [await client.reply() for _ in range(4)]
+        assert [one[:9] for one in said] == ["550 5.7.1", "250 2.0.0", "550 5.7.1", "250 2.0.0"]
+        assert said[0] == "550 5.7.1 no adverts please"
+        # Refused by all: each hears it, nothing is stored.
+        await client.say(b"MAIL FROM:<x@theirs.example>", b"RCPT TO:<" + ONE + b">", b"DATA")
+        client.send(MAIL + b".\r\n")
+        assert (await client.reply()).startswith("550 5.7.1")
+        assert (await client.say(b"NOOP")).startswith("250")
+    assert {one.recipient for one, _ in await stored(nats_server)} == {ADDRESSES[1], ADDRESSES[2]}

@@ -12,6 +12,7 @@ Laws:
 import asyncio
 import enum
 import ssl
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -50,6 +51,7 @@ class State(enum.IntEnum):
     CLOSING = enum.auto()
 
 
+_NOBODY: Final[Mapping[str, Reply]] = {}
 _WAITING: Final = frozenset({State.PROXY, State.WELCOMING, State.COMMANDS})
 
 
@@ -325,13 +327,14 @@ class SmtpSession(SMTP):
             session=self.name,
             tls=talk.tls,
             submitter=talk.submitter,
+            apart=self._lmtp,
         )
 
     async def _store(self, transaction: Transaction) -> None:
-        reply = await self._guests.receiving.store(transaction)
+        answer = await self._guests.receiving.store(transaction)
         if self._wire is None:
             return  # the peer has left; it will ask again, and the ids make that harmless
-        self._end_transaction(reply)
+        self._end_transaction(answer.reply, answer.apart)
         self._wire.resume_reading()
         if self._guests.draining:
             self._say(replies.draining())
@@ -339,7 +342,8 @@ class SmtpSession(SMTP):
         if self._half_closed and self._wire is not None:
             self._wire.close()
 
-    def _end_transaction(self, reply: Reply) -> None:
+    def _end_transaction(self, reply: Reply, apart: Mapping[str, Reply] = _NOBODY) -> None:
+        """Answer the dot; `apart`: what recipients hear who hear something else (LMTP)."""
         accepted = reply.code == replies.OK
         self._mails += accepted
         self._state = State.COMMANDS
@@ -347,8 +351,9 @@ class SmtpSession(SMTP):
         self._watch()
         # By LMTP each recipient that was granted has a reply of its own (RFC 2033 §4.2).
         said = reply if accepted else self._talk.count("DATA", reply)
-        for _ in range(self._talk.granted if self._lmtp and not said.closes else 1):
-            self._say(said)
+        for one in self._talk.granted if self._lmtp and not said.closes else [""]:
+            self._line = f"RCPT TO:<{one}>".encode() if one else self._line
+            self._say(apart.get(one, said))
         self._talk.end_transaction(accepted=accepted)
 
     def _told(self, reply: Reply) -> None:

@@ -60,8 +60,8 @@ class Conversation:
         """None outside of a transaction; empty for the null sender."""
         self.smtputf8 = False
         self.targets: dict[str, Target] = {}
-        self.granted = 0
-        """How often RCPT was granted; a recipient may be named twice."""
+        self.granted: list[str] = []
+        """The recipients as RCPT was granted; one may be named twice."""
         self._lmtp = lmtp
         self._verbs: dict[str, Callable[[str], Reply]] = {
             "EHLO": self._ehlo,
@@ -120,7 +120,7 @@ class Conversation:
         self.sender = None
         self.smtputf8 = False
         self.targets = {}
-        self.granted = 0
+        self.granted = []
         if accepted:
             self._commands = self._errors = 0
 
@@ -234,7 +234,7 @@ class Conversation:
             if len(self.targets) >= self._limits.recipients:
                 return replies.TOO_MANY_RECIPIENTS
             self.targets[target.recipient] = target
-        self.granted += 1
+        self.granted.append(target.recipient)
         return replies.RECIPIENT_OK
 
     def _data(self, argument: str) -> Reply:

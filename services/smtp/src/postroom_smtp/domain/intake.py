@@ -35,6 +35,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """Names the session in the log."""
     tls: str = ""
     submitter: str = ""
+    apart: bool = False
+    """Each recipient has an answer of its own (LMTP, RFC 2033 §4.2)."""
 
 
 def plain_name(helo: str) -> str:

@@ -3,15 +3,18 @@
 Laws:
 1. 250 is said only after the broker has every recipient's copy on disk.
 2. A store that has begun runs to its end, whatever becomes of the peer.
-3. A mail is refused by rules only if every recipient's refuse it, and say so within 2 s.
+3. A mail is refused by rules only if every recipient's refuse it, and say so within 2 s; by LMTP
+   for those recipients whose rules do.
 4. The peer has its answer within `ANSWER_SECONDS` of the dot; what is not known then is 451, and
    the repeat is harmless by its ids.
 """
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 import structlog
 
 from postroom_contract import subjects
@@ -35,6 +38,14 @@ _RULED: Final = frozenset({"mail", "post"})
 """Other roles have their own way, whatever people's rules say."""
 _BLOCKING_BYTES: Final = 1024 * 1024
 """Above this, hashing would hold up the other sessions."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the peer is told after the dot."""
+
+    reply: Reply
+    apart: Mapping[str, Reply] = {}
+    """By recipient, where each has an answer of its own and this one is another."""
 
 
 class Receiving:
@@ -64,7 +75,7 @@ class Receiving:
         self._hostname = hostname
         self._answer_seconds = answer_seconds
         self._log = structlog.get_logger()
-        self._running: set[asyncio.Task[Reply]] = set()
+        self._running: set[asyncio.Task[Answer]] = set()
 
     def new_session(self) -> str:
         """Return a name for a session, for the log and for "ref" in replies."""
@@ -107,7 +118,7 @@ class Receiving:
             raise RefusalError(replies.CANNOT_SIGN_IN) from None
         return signing_in.verified(found, password, knows=self._directory.knows())
 
-    async def store(self, transaction: Transaction) -> Reply:
+    async def store(self, transaction: Transaction) -> Answer:
         """Store the mail for each recipient and return what to tell the peer. Never raises."""
         task = asyncio.create_task(self._store(transaction))
         self._running.add(task)
@@ -117,48 +128,68 @@ class Receiving:
             return task.result()
         self._log.warning("no answer from the broker in time", session=transaction.session)
         self._counts.deferred("slow broker")
-        return replies.later(_reference(transaction))
+        return Answer(replies.later(_reference(transaction)))
 
     async def finish(self) -> None:
         """Return when no store is running any more."""
         if self._running:
             await asyncio.wait(self._running)
 
-    async def _store(self, transaction: Transaction) -> Reply:
+    async def _store(self, transaction: Transaction) -> Answer:
+        try:
+            return await self._taken(transaction)
+        except RefusalError as refusal:
+            return Answer(refusal.reply)
+
+    async def _taken(self, transaction: Transaction) -> Answer:
+        """Return the answer to a mail that is stored, at least for some; RefusalError."""
         log = self._log.bind(session=transaction.session, client=transaction.client)
         try:
             found = await self._authenticated(transaction)
-            words = await self._rejection(transaction, found)
-            if words is not None:
-                log.info("rejected by rules", reason=words)
-                return replies.rejected(words)
-            number = await self._publish(transaction, found)
+            refused = await self._rejections(transaction, found)
+            wanted = tuple(o for o in transaction.targets if o.recipient not in refused)
+            if refused:
+                log.info("rejected by rules", recipients=len(refused), wanted=len(wanted))
+            if not wanted:
+                return Answer(next(iter(refused.values())), refused)
+            stored = msgspec.structs.replace(transaction, targets=wanted)
+            number = await self._publish(stored, found)
         except FullError as error:
             log.warning("the broker has no room", reason=str(error))
             self._counts.deferred("full")
-            return replies.FULL
+            raise RefusalError(replies.FULL) from None
         except UnavailableError as error:
             log.warning("mail deferred", reason=str(error))
             self._counts.deferred("broker unavailable")
-            return replies.later(_reference(transaction))
+            raise RefusalError(replies.later(_reference(transaction))) from None
         except Exception:  # the text may hold anything: it is for the log only
             log.exception("mail deferred by an error of ours")
             self._counts.deferred("internal error")
-            return replies.later(_reference(transaction))
-        self._counts.accepted(len(transaction.targets))
-        return replies.stored(number)
+            raise RefusalError(replies.later(_reference(transaction))) from None
+        self._counts.accepted(len(wanted))
+        return Answer(replies.stored(number), refused)
 
-    async def _rejection(
+    async def _rejections(
         self, transaction: Transaction, found: Authentication | None
-    ) -> str | None:
-        """Return why the mail is refused: only if each recipient's rules refuse it."""
-        asked = all(one.rejects and one.role in _RULED for one in transaction.targets)
-        if self._judges is None or not asked:
-            return None
+    ) -> dict[str, Reply]:
+        """Return by recipient whose rules refuse the mail, and with which words.
+
+        Where one answer is for all, it is refused for all or for none.
+        """
+        asked = [one for one in transaction.targets if one.rejects and one.role in _RULED]
+        together = not transaction.apart
+        if self._judges is None or (together and len(asked) < len(transaction.targets)):
+            return {}
         answers = await asyncio.gather(
-            *(self._judges.rejection(transaction, one, found) for one in transaction.targets)
+            *(self._judges.rejection(transaction, one, found) for one in asked)
         )
-        return None if None in answers else answers[0]
+        if together and None in answers:
+            return {}
+        return {
+            one.recipient: replies.rejected(words)
+            for one, words in zip(asked, answers, strict=True)
+            if words is not None
+        }
 
     async def _publish(self, transaction: Transaction, found: Authentication | None) -> str:
         number = self._clock.new_id("txn")
