@@ -52,6 +52,7 @@ def kinds() -> dict[str, type]:
         "document.rule": documents.RuleDocument,
         "document.ruleset": documents.RulesetDocument,
         "document.submission": documents.SubmissionDocument,
+        "document.suppressed": documents.SuppressedDocument,
         "outbox.mail": commands.OutboxMail,
         "progress": commands.Progress,
         "work.poll": PollJob,

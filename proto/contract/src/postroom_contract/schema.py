@@ -55,6 +55,7 @@ def schemas() -> dict[str, bytes]:
         documents.RuleDocument,
         documents.RulesetDocument,
         documents.SubmissionDocument,
+        documents.SuppressedDocument,
     ):
         kinds[f"document.{document.__name__.removesuffix('Document').lower()}"] = document
     kinds["intake.envelope"] = Envelope

@@ -48,6 +48,7 @@ _DETAIL = re.compile(r"[+/]([rbuRBU][A-Za-z0-9]-[A-Za-z2-7]{1,13}-[A-Za-z2-7]{16
 _ACTIONS: Final[dict[str, Action]] = {
     "failed": "failed",
     "error": "failed",  # OpenSMTPD
+    "failure": "failed",  # NTMail
     "delayed": "delayed",
     "delivered": "delivered",
     "relayed": "relayed",

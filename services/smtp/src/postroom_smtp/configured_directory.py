@@ -1,16 +1,18 @@
-"""Our addresses and domains, and who may sign in, as the configuration bucket has them."""
+"""What the configuration bucket has of addresses, domains, who signs in and who gets nothing."""
 
 from postroom_contract.documents import (
     AddressDocument,
     DomainDocument,
     SubmissionDocument,
+    SuppressedDocument,
     address_key,
     domain_key,
     submission_key,
+    suppressed_key,
 )
 from postroom_runtime.configuration import Configuration
 
-FAMILIES = ("address", "domain", "submission")
+FAMILIES = ("address", "domain", "submission", "suppressed")
 
 
 class ConfiguredDirectory:
@@ -34,6 +36,11 @@ class ConfiguredDirectory:
     def submission(self, login: str) -> SubmissionDocument | None:
         """Return who signs in with this; UnavailableError when it cannot be read."""
         return self._configuration.get(submission_key(login), SubmissionDocument)
+
+    def is_suppressed(self, account: str, canonical: str) -> bool:
+        """Return whether nothing of an account is sent to this address."""
+        key = suppressed_key(account, canonical)
+        return self._configuration.get(key, SuppressedDocument) is not None
 
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""
