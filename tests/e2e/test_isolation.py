@@ -101,6 +101,7 @@ BODIES: dict[str, list[Body]] = {
     "createSubmissionPassword": [lambda _: {"name": "x"}],
     "createDomainKey": [lambda _: {"algorithm": "ed25519"}],
     "changeDomainKey": [lambda _: {"state": "retired"}],
+    "createSuppression": [lambda _: {"address": "x@example.net"}],
     "createToken": [lambda _: {"name": "x", "scopes": ["users:read"]}],
 }  # fmt: skip
 """A body for every route that takes one, from an id; what it makes must harm nobody."""

@@ -48,6 +48,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
         "imap": {"host": "imap.example.org"},
         "domains": ["example.org"],
     },
+    "createSuppression": {"address": "ben@example.net", "words": "he asked for it"},
     "inviteUser": {"email": "anna@example.org", "name": "Anna"},
     "changeUser": {"state": "deactivated"},
     "createToken": {"name": "reading list", "scopes": ["forums:read"], "expires_in_days": 90},

@@ -15,6 +15,7 @@ from postroom_api.postgres import stored_documents
 from postroom_api.postgres.checks import write_check
 from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
+from postroom_api.postgres.suppressing import suppress_failing
 from postroom_contract.commands import SetAside, SilencePerson
 from postroom_contract.events import (
     DeliveryReported,
@@ -103,6 +104,7 @@ class Worker:
                 ("ruleset", "'ruleset ' || scope"),
                 ("address", "'address ' || address"),
                 ("submission_password", "'submission ' || login"),
+                ("suppression", "'suppressed ' || account || ' ' || address"),
             ):
                 await connection.execute(
                     f"INSERT INTO config.outbox (key) SELECT {key} FROM config.{table}"  # noqa: S608 - constants
@@ -239,15 +241,20 @@ class Worker:
         return True
 
 
+_SINGLE: Final = {
+    "address": stored_documents.address,
+    "domain": stored_documents.domain,
+    "submission": stored_documents.submission,
+    "suppressed": stored_documents.suppressed,
+}
+"""Keys that stand for one document."""
+
+
 async def _documents(connection: Connection, kind: str, rest: str) -> list[tuple[str, Document]]:
     if kind == "person":
         return []  # no document: the forums are told by a command
-    if kind == "address":
-        return [await stored_documents.address(connection, rest)]
-    if kind == "domain":
-        return [await stored_documents.domain(connection, rest)]
-    if kind == "submission":
-        return [await stored_documents.submission(connection, rest)]
+    if kind in _SINGLE:
+        return [await _SINGLE[kind](connection, rest)]
     if kind == "rule":
         scope, _, rule = rest.partition(" ")
         return [await stored_documents.gone_rule(connection, scope, rule)]
@@ -278,6 +285,7 @@ async def _write_event(connection: Connection, found: Found, event: Event) -> No
         )
     elif isinstance(event, DeliveryReported):
         await _write_deliveries(connection, event)
+        await suppress_failing(connection, event)
     elif isinstance(event, MailboxChecked):
         await write_check(connection, event)
 
@@ -319,13 +327,16 @@ def _text(value: str) -> str:
 
 
 async def _write_deliveries(connection: Connection, event: DeliveryReported) -> None:
+    """What a mail told of a copy stays, whatever report of an attempt comes after it."""
     await connection.executemany(
-        "INSERT INTO config.delivery (account, serial, origin, outbox, forum, recipient, subject,"
-        " message_id, state, reply, attempt, next_attempt_at, reported_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        "INSERT INTO config.delivery AS d (account, serial, origin, outbox, forum, recipient,"
+        " subject, message_id, state, reply, attempt, next_attempt_at, reported_at, status)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         " ON CONFLICT (account, serial) DO UPDATE SET state = excluded.state,"
-        " reply = excluded.reply, attempt = excluded.attempt,"
-        " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at",
+        " reply = excluded.reply, attempt = greatest(d.attempt, excluded.attempt),"
+        " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at,"
+        " status = excluded.status WHERE d.state NOT IN ('bounced', 'complained')"
+        " OR excluded.state IN ('bounced', 'complained')",
         [
             (
                 event.account,
@@ -341,6 +352,7 @@ async def _write_deliveries(connection: Connection, event: DeliveryReported) -> 
                 event.attempt,
                 event.next_attempt_at if result.state == "deferred" else None,
                 event.time,
+                result.status,
             )
             for result in event.results
         ],
