@@ -15,6 +15,7 @@ from postroom_api.http.pages import PAGE, SEE_OTHER, Cursor, Form, Req, Who, pag
 from postroom_api.http.people_pages import FOR_THE_FORM
 from postroom_api.http.problems import ProblemError
 from postroom_api.http.suppressions import SuppressionDesk
+from postroom_mail.address import AddressError, parse_address
 
 At = NamedDependency[SuppressionDesk]
 
@@ -59,8 +60,16 @@ async def suppressions_page(
 ) -> Response[str]:
     form = SuppressionForm()
     return await _shown(
-        request, who, suppressions, search, reason, cursor, form, None, released[:254]
+        request, who, suppressions, search, reason, cursor, form, None, _address(released)
     )
+
+
+def _address(text: str) -> str:
+    """Return an address to be named on the page, or nothing where a link says something else."""
+    try:
+        return parse_address(text).canonical
+    except AddressError:
+        return ""
 
 
 @post("/suppressions", include_in_schema=False, status_code=200)
