@@ -53,6 +53,8 @@ def kinds() -> dict[str, type]:
         "document.ruleset": documents.RulesetDocument,
         "document.submission": documents.SubmissionDocument,
         "document.suppressed": documents.SuppressedDocument,
+        "document.hold": documents.HoldDocument,
+        "document.door": documents.DoorDocument,
         "outbox.mail": commands.OutboxMail,
         "progress": commands.Progress,
         "work.poll": PollJob,

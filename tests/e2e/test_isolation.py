@@ -100,6 +100,8 @@ BODIES: dict[str, list[Body]] = {
     "removeSecondFactor": [lambda _: {"code": "0"}],
     "createSubmissionPassword": [lambda _: {"name": "x"}],
     "createDomainKey": [lambda _: {"algorithm": "ed25519"}],
+    "holdDestination": [lambda _: {"domain": "x.example"}],
+    "changeSmtp": [lambda _: {"open": True}],
     "changeDomainKey": [lambda _: {"state": "retired"}],
     "createSuppression": [lambda _: {"address": "x@example.net"}],
     "createToken": [lambda _: {"name": "x", "scopes": ["users:read"]}],

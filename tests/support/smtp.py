@@ -121,6 +121,9 @@ class MemoryCounts:
     def sent(self, state: str) -> None:
         self.seen.append(("sent", state))
 
+    def untold(self, number: int) -> None:
+        self.seen.append(("untold", number))
+
     def connections(self, now: int) -> None:
         self.seen.append(("connections", now))
 

@@ -208,12 +208,13 @@ async def _mailboxes(
 
 
 async def _domain(world: World, api: Api, manager: str) -> None:
-    """A domain with a key that nobody but its managers knows of."""
+    """A domain with a key that nobody but its managers knows of, and that is held back."""
     domain = f"canary-domain-{manager}.example"
     source = {"type": "smtp", "addresses": [f"box@{domain}"]}
     box = (await api.post("/mailboxes", name=f"canary-domained-{manager}", source=source))["id"]
     world.add("mailbox", box, {manager}, f"canary-domained-{manager}")
     (key,) = (await api.post(f"/domains/{domain}/keys", algorithm="ed25519"))["keys"]
+    await api.post("/queue", domain=domain)
     world.add("domain", domain, {manager})
     world.add("selector", key["selector"], {manager})
 

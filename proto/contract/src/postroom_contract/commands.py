@@ -93,6 +93,8 @@ class DeliverChunk(CommandBase, frozen=True, kw_only=True, tag="smtp.deliver"):
     attempt: int
     """1 at first."""
     recipients: tuple[Recipient, ...]
+    give_up: str = ""
+    """Why nothing is tried any more: the words of the final failure; empty = deliver."""
 
 
 def lone_serial(chunk: str) -> int:
@@ -102,6 +104,24 @@ def lone_serial(chunk: str) -> int:
     """
     digest = hashlib.sha256(chunk.encode()).digest()
     return 1 << 52 | int.from_bytes(digest[:8], "big") >> 12
+
+
+class RetryChunk(CommandBase, frozen=True, kw_only=True, tag="smtp.retry"):
+    """Try the rest of a chunk now instead of later; what is being tried is left alone."""
+
+    chunk: str
+    attempt: int
+    """The one that waits for its time."""
+
+
+class DropChunk(CommandBase, frozen=True, kw_only=True, tag="smtp.drop"):
+    """Give the rest of a chunk up; what is being tried is left alone."""
+
+    chunk: str
+    attempt: int
+    """The one that waits for its time."""
+    words: str
+    """Why: the reply that its recipients' deliveries end with."""
 
 
 class ForwardMail(CommandBase, frozen=True, kw_only=True, tag="smtp.forward"):
@@ -136,6 +156,8 @@ Command = (
     | LeaveForum
     | SilencePerson
     | DeliverChunk
+    | RetryChunk
+    | DropChunk
     | ForwardMail
     | ArrangeMail
     | Redo

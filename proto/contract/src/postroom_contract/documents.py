@@ -3,7 +3,7 @@
 Law: a reader ignores a document older than the one it has; a deletion is a document too.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -150,6 +150,23 @@ class RulesetDocument(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
+class HoldDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain that an account sends nothing to for now; what is for it waits."""
+
+    account: str
+    domain: str
+    version: int
+    deleted: bool = False
+
+
+class DoorDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the SMTP server takes sessions."""
+
+    open: bool
+    version: int
+    deleted: bool = False
+
+
 def address_key(address: str) -> str:
     """Return the key of a canonical address (`@` and `+` cannot stand in a key)."""
     return f"address.{short_hash(address)}"
@@ -168,6 +185,14 @@ def submission_key(login: str) -> str:
 def suppressed_key(account: str, address: str) -> str:
     """Return the key of an address that nothing of an account is sent to (lower case)."""
     return f"suppressed.{short_hash(account, address)}"
+
+
+def hold_key(account: str, domain: str) -> str:
+    """Return the key of what an account holds back, by canonical domain."""
+    return f"hold.{short_hash(f'{account} {domain}')}"
+
+
+DOOR_KEY: Final = "door.smtp"
 
 
 def mailbox_key(mailbox: str) -> str:

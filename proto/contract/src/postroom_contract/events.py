@@ -163,6 +163,24 @@ class DeliveryReported(EventBase, frozen=True, kw_only=True, tag="delivery.repor
     """The mail that told: a bounce or a complaint; empty: it was the next server."""
 
 
+class MailRefused(EventBase, frozen=True, kw_only=True, tag="mail.refused"):
+    """The SMTP server turned something away. `about` is the event's own id.
+
+    Each by itself as long as there are few; else one tells of all those of a network and reason in
+    a minute. `account` is the recipient's, or `-` where that is nobody's.
+    """
+
+    network: str
+    """Of the client: its address, or /24 and /64 where it sums up."""
+    reason: str
+    reply: str
+    """What the client was told."""
+    count: int = 1
+    helo: str = ""
+    sender: str = ""
+    recipient: str = ""
+
+
 FetchState = Literal["idle", "auth_failed", "unreachable", "refused", "trouble"]
 """`refused`: we did not try, because something about the mailbox's settings forbids it."""
 
@@ -196,7 +214,7 @@ class MailboxChecked(EventBase, frozen=True, kw_only=True, tag="mailbox.checked"
 
 Event = (
     MailSorted | PostCreated | PostModerated | TopicChanged | ForumChanged | MemberJoined
-    | MemberLeft | MemberChanged | DeliveryReported | MailboxChecked
+    | MemberLeft | MemberChanged | DeliveryReported | MailRefused | MailboxChecked
 )  # fmt: skip
 
 

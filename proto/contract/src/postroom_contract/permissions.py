@@ -47,7 +47,7 @@ _EVENTS_OF: Final = {
         "member.changed",
         "delivery.reported",  # a mail told of a copy
     ),
-    "smtp": ("delivery.reported",),
+    "smtp": ("delivery.reported", "mail.refused"),
     "fetcher": ("mailbox.checked",),
 }
 _PUBLISHES: Final = {
@@ -73,6 +73,8 @@ _PUBLISHES: Final = {
     ),
     "api": (
         f"{CONFIG_SUBJECT}.>",
+        f"{ROOT}.command.*.smtp.retry.*",
+        f"{ROOT}.command.*.smtp.drop.*",
         f"{ROOT}.command.*.*.redo.*",
         f"{ROOT}.command.*.forum-bridge.silence.*",
         f"{ROOT}.rpc.forum-bridge.*",

@@ -56,6 +56,8 @@ def schemas() -> dict[str, bytes]:
         documents.RulesetDocument,
         documents.SubmissionDocument,
         documents.SuppressedDocument,
+        documents.HoldDocument,
+        documents.DoorDocument,
     ):
         kinds[f"document.{document.__name__.removesuffix('Document').lower()}"] = document
     kinds["intake.envelope"] = Envelope

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 Check = Callable[[], str | None]
 """Returns why the process is not ready, or None."""
@@ -27,6 +28,15 @@ class Health:
         """Return what is wrong, by name of the check; empty = ready."""
         found = {name: check() for name, check in self._checks.items()}
         return {name: reason for name, reason in found.items() if reason}
+
+
+def _metrics() -> bytes:
+    """Return what this process counts, or what all count that share its directory."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
 
 
 class HealthServer:
@@ -55,7 +65,7 @@ class HealthServer:
             body = {"status": "not ready" if reasons else "ready", "reasons": reasons}
             return (503 if reasons else 200), "application/json", json.dumps(body).encode() + b"\n"
         if path == "/metrics":
-            return 200, "text/plain; version=0.0.4", generate_latest(REGISTRY)
+            return 200, "text/plain; version=0.0.4", _metrics()
         return 404, "text/plain", b"only /healthz/live, /healthz/ready and /metrics\n"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

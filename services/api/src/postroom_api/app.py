@@ -30,6 +30,7 @@ from postroom_api.http.mail_domains import MailDomainDesk
 from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets
+from postroom_api.http.queue import QueueDesk
 from postroom_api.http.render import Pages
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
@@ -65,6 +66,7 @@ from postroom_api.postgres.operations import Operations
 from postroom_api.postgres.overview import Overviews
 from postroom_api.postgres.own import Own
 from postroom_api.postgres.people import People
+from postroom_api.postgres.queue import Queue
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
@@ -154,6 +156,7 @@ async def start(process: Process) -> None:
         Importing(services, office, Acts(access)),
         MailDomainDesk(services, MailDomains(access), process.clock, relay),
         SuppressionDesk(Suppressions(access), relay),
+        QueueDesk(Queue(access), bus, process.clock, relay, vitals),
     )  # fmt: skip
     shared = Shared(
         people,

@@ -18,6 +18,7 @@ from postroom_runtime.errors import UnavailableError
 
 LOOK_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
+REFUSALS_DAYS = 30
 
 
 class Retention:
@@ -41,6 +42,7 @@ class Retention:
     async def purge(self) -> None:
         """Do one round."""
         await self._worker.forget_deleted(self._clock.now() - KEPT)
+        await self._worker.forget_refusals(self._clock.before(REFUSALS_DAYS * DAY_SECONDS))
         kept = await self._worker.kept_mailboxes()
         if not kept:
             return

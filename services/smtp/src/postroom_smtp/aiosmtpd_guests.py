@@ -6,15 +6,18 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
+from postroom_contract.beats import Peer
 from postroom_smtp.domain import replies
 from postroom_smtp.domain.access import Access
 from postroom_smtp.domain.limits import Limits
 from postroom_smtp.domain.networks import lies_in
+from postroom_smtp.domain.refusals import Refusal
 from postroom_smtp.domain.replies import Reply
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.ports import Counts
 
 HANDSHAKE_SECONDS: Final = 15.0
+MOST_SHOWN: Final = 50
 Listed = Callable[[str], Awaitable[bool]]
 
 
@@ -22,6 +25,9 @@ class Guest(Protocol):
     """A session, as the house sees it."""
 
     address: str
+
+    def seen(self) -> Peer:
+        """Return the session as the panel shows it."""
 
     def look(self, now: float) -> None:
         """End the session when the peer keeps us waiting; `now` is the loop's time."""
@@ -43,7 +49,10 @@ class Guests:
         tls: ssl.SSLContext | None = None,
         access: Access | None = None,
         listed: Listed | None = None,
+        note: Callable[[Refusal], None] = lambda _refusal: None,
     ) -> None:
+        self.note = note
+        """Tells of refusals."""
         self.receiving = receiving
         self.counts = counts
         self.limits = limits
@@ -55,6 +64,8 @@ class Guests:
         """Asks the DNS whether an address is on one of the lists."""
         self.handshake_seconds = min(HANDSHAKE_SECONDS, limits.idle)
         self.draining = False
+        self.open = True
+        """Else new sessions are turned away; those that are here go on."""
         self.present: set[Guest] = set()
         self.empty = asyncio.Event()
         """Set while nobody is connected."""
@@ -66,6 +77,8 @@ class Guests:
         """Count a new session in and return None, or return why it must go again."""
         if self.draining:
             return replies.draining()
+        if not self.open:
+            return replies.CLOSED
         if len(self.present) >= self.limits.connections:
             return replies.too_many("connections")
         refusal = self._refusal(guest.address)
@@ -99,6 +112,11 @@ class Guests:
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]
+
+    def peers(self) -> tuple[Peer, ...]:
+        """Return who is here, the longest first, as many as a panel shows."""
+        found = sorted((one.seen() for one in self.present), key=lambda one: one.since)
+        return tuple(found[:MOST_SHOWN])
 
     def leave(self, guest: Guest) -> None:
         """Count a session out."""

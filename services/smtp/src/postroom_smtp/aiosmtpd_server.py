@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+from collections.abc import Sequence
 from typing import Final
 
 from postroom_runtime.errors import OperatorError
@@ -11,6 +13,26 @@ from postroom_smtp.domain import replies
 
 LOOK_SECONDS: Final = 1.0
 FAREWELL_SECONDS: Final = 0.5
+BACKLOG: Final = 512
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen, one for each address of a host; OperatorError when it cannot be.
+
+    Port 0: one that is free, the same for all.
+    """
+    made: list[socket.socket] = []
+    try:
+        for family, _, _, _, where in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            chosen = made[0].getsockname()[1] if made else port
+            made.append(socket.create_server((where[0], chosen), family=family, backlog=BACKLOG))
+    except OSError as error:
+        for one in made:
+            one.close()
+        raise OperatorError(f"cannot listen for SMTP on {host}:{port}: {error.strerror}") from error
+    return made
 
 
 class SmtpServer:
@@ -21,38 +43,37 @@ class SmtpServer:
     """
 
     def __init__(
-        self, guests: Guests, host: str, port: int, *, implicit: bool = False, lmtp: bool = False
+        self,
+        guests: Guests,
+        sockets: Sequence[socket.socket],
+        *,
+        implicit: bool = False,
+        lmtp: bool = False,
     ) -> None:
         self._lmtp = lmtp
         self._proxied = not implicit
         self._guests = guests
-        self._host = host
-        self._port = port
+        self._sockets = sockets
         self._tls = guests.tls if implicit else None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     @property
     def port(self) -> int:
         """The port that is listened on; of use when 0 was asked for."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+        return int(self._sockets[0].getsockname()[1])
 
     async def start(self) -> None:
-        """Listen; OperatorError when the address cannot be had."""
+        """Take what connects to our sockets."""
         loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(
+        for one in self._sockets:
+            server = await loop.create_server(
                 lambda: SmtpSession(self._guests, lmtp=self._lmtp, proxied=self._proxied),
-                self._host,
-                self._port,
-                backlog=512,
+                sock=one,
+                backlog=BACKLOG,
                 ssl=self._tls,
                 ssl_handshake_timeout=self._guests.handshake_seconds if self._tls else None,
             )
-        except OSError as error:
-            raise OperatorError(
-                f"cannot listen for SMTP on {self._host}:{self._port}: {error.strerror}"
-            ) from error
+            self._servers.append(server)
 
     async def watch(self) -> None:
         """End sessions that keep us waiting, for ever."""
@@ -65,10 +86,9 @@ class SmtpServer:
 
     async def stop(self) -> None:
         """Take no more connections, say 421 to all, and wait for the stores that run."""
-        if self._server is None:
-            return
         self._guests.draining = True
-        self._server.close()
+        for one in self._servers:
+            one.close()
         for guest in list(self._guests.present):
             guest.end(replies.draining())
         await self._guests.finish()

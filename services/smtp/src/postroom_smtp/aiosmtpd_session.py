@@ -12,18 +12,22 @@ Laws:
 import asyncio
 import enum
 import ssl
+from datetime import UTC, datetime
 from typing import Final, cast
 
 import structlog
 from aiosmtpd.smtp import SMTP
 
+from postroom_contract.beats import Peer
 from postroom_smtp.aiosmtpd_guests import Guests
 from postroom_smtp.domain import replies
+from postroom_smtp.domain.arguments import recipient_in
 from postroom_smtp.domain.conversation import Conversation
 from postroom_smtp.domain.data import DataReader, check_header, header_of
 from postroom_smtp.domain.intake import Transaction
 from postroom_smtp.domain.networks import lies_in
 from postroom_smtp.domain.proxy import ProxyError, proxied
+from postroom_smtp.domain.refusals import Refusal
 from postroom_smtp.domain.replies import RefusalError, Reply
 
 BACKLOG_BYTES: Final = 64 * 1024
@@ -66,6 +70,10 @@ class SmtpSession(SMTP):
         self._half_closed = False
         self._since = self.loop.time()
         self._received = 0
+        self._came = datetime.now(tz=UTC)
+        self._mails = 0
+        self._line = b""
+        """The last command."""
         self.address = ""
         self.name = guests.receiving.new_session()
         self._talk = Conversation(
@@ -158,6 +166,18 @@ class SmtpSession(SMTP):
 
     # What the house calls.
 
+    def seen(self) -> Peer:
+        """Return the session as the panel shows it."""
+        return Peer(
+            address=self.address,
+            name=self._talk.helo,
+            since=self._came,
+            state=self._state.name.lower(),
+            tls=self._talk.tls,
+            submitter=self._talk.submitter,
+            mails=self._mails,
+        )
+
     def look(self, now: float) -> None:
         """End the session when the peer keeps us waiting; `now` is the loop's time."""
         waited = now - self._since
@@ -230,6 +250,7 @@ class SmtpSession(SMTP):
             self._say(replies.syntax("lines end with CRLF", closes=True))
             return False
         self._watch()
+        self._line = line
         reply = self._talk.command(line[:-2])
         if reply == replies.START_TLS:
             return self._begin_tls()
@@ -320,6 +341,7 @@ class SmtpSession(SMTP):
 
     def _end_transaction(self, reply: Reply) -> None:
         accepted = reply.code == replies.OK
+        self._mails += accepted
         self._state = State.COMMANDS
         self._data = DataReader(0)
         self._watch()
@@ -329,15 +351,35 @@ class SmtpSession(SMTP):
             self._say(said)
         self._talk.end_transaction(accepted=accepted)
 
+    def _told(self, reply: Reply) -> None:
+        """Let a refusal be told of, with the recipient that it is about, or the first."""
+        talk = self._talk
+        first = next(iter(talk.targets.values()), None)
+        named = recipient_in(self._line)
+        account = self._guests.receiving.account_of(named) if named else first and first.account
+        self._guests.note(
+            Refusal(
+                client=self.address,
+                reason=reply.why,
+                reply=f"{reply.code} {reply.status} {reply.text}",
+                account=account or "-",
+                helo=talk.helo,
+                sender=talk.sender or "",
+                recipient=named or (first.recipient if first else ""),
+            )
+        )
+
     def _watch(self) -> None:
         """Begin to measure anew."""
         self._since = self.loop.time()
         self._received = 0
 
     def _say(self, reply: Reply) -> None:
-        if reply.why:
-            counts = self._guests.counts
-            (counts.refused if reply.is_error else counts.deferred)(reply.why)
+        if reply.why and reply.is_error:
+            self._guests.counts.refused(reply.why)
+            self._told(reply)
+        elif reply.why:
+            self._guests.counts.deferred(reply.why)
         self._out.append(reply.encode())
         if reply.closes:
             self._state = State.CLOSING

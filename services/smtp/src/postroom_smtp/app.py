@@ -4,16 +4,17 @@ The port is open before the broker is: a peer hears 451 rather than nothing.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 
 from postroom_contract import streams
 from postroom_contract.codec import decode
-from postroom_contract.commands import DeliverChunk, ForwardMail, Redo
+from postroom_contract.commands import DeliverChunk, DropChunk, ForwardMail, Redo, RetryChunk
 from postroom_contract.mail_domains import ExamineDomain, MakeKey
 from postroom_runtime.answering import Answers, serve_all
-from postroom_runtime.beacon import shine
+from postroom_runtime.beacon import Said, shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.consume import Consumer, Delivered, Handler, original_of
@@ -21,7 +22,7 @@ from postroom_runtime.errors import RefusedError
 from postroom_runtime.process import Process
 from postroom_smtp import config
 from postroom_smtp.aiosmtpd_guests import Guests
-from postroom_smtp.aiosmtpd_server import SmtpServer
+from postroom_smtp.aiosmtpd_server import SmtpServer, listen
 from postroom_smtp.aiosmtplib_relay import Security, SmtpRelay
 from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
@@ -34,13 +35,16 @@ from postroom_smtp.handlers.blocklists import Blocklists
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.handlers.forwarding import Forwarding
+from postroom_smtp.handlers.queueing import Queueing
 from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.handlers.telling import Telling
 from postroom_smtp.mx_relay import MxRelay
 from postroom_smtp.nats_judges import NatsJudges
 from postroom_smtp.own_door import OwnDoor, reachable
 from postroom_smtp.ports import Relay
 from postroom_smtp.prometheus_counts import PrometheusCounts
 from postroom_smtp.publicsuffix_organisations import PublicSuffixes
+from postroom_smtp.siblings import BESIDE, Siblings, Sockets, told, until_alone
 from postroom_smtp.spftrace_senders import SpfSenders
 from postroom_smtp.worked_signatures import WorkedSignatures
 
@@ -53,9 +57,20 @@ _VERB: Final = 5
 """Where the verb stands in `postroom.v1.command.<account>.smtp.<verb>.<id>`."""
 
 
-async def start(process: Process) -> None:
+def starting(arguments: Sequence[str]) -> Callable[[Process], Awaitable[None]]:
+    """Return how to start: with sockets of our own, or `beside` another, with its sockets."""
+    sockets = told(arguments[1:]) if arguments[:1] == [BESIDE] else None
+
+    async def start(process: Process) -> None:
+        await _start(process, sockets)
+
+    return start
+
+
+async def _start(process: Process, inherited: Sockets | None) -> None:
     """Open the port, then find the broker in the background."""
     settings = config.read(process.settings)
+    sockets = inherited or _listen(settings)
     counts = PrometheusCounts()
     bus = Bus.create(USER)
     configuration = Configuration(bus, FAMILIES)
@@ -66,13 +81,15 @@ async def start(process: Process) -> None:
         authenticating=_authenticating(settings, names, signatures), trusted=settings.trusted,
         judges=NatsJudges(bus),
     )  # fmt: skip
+    telling = Telling(bus, process.clock, counts)
     certificate = Certificate(*settings.certificate) if settings.certificate else None
     guests = Guests(
         receiving, counts, settings.limits, hostname=settings.hostname,
         tls=certificate.context if certificate else None, access=settings.access,
         listed=Blocklists(names, settings.access.lists).listed if settings.access.lists else None,
+        note=telling.note,
     )  # fmt: skip
-    servers = _servers(guests, settings)
+    servers = _servers(guests, sockets)
     server = servers[0]
     for one in servers:
         await one.start()
@@ -90,14 +107,25 @@ async def start(process: Process) -> None:
         counts,
         Slots(settings.slots),
         keys.signed,
+        directory.holds,
     )
-    consumer = Consumer(
-        bus, streams.SMTP_COMMANDS, on_command(bus, delivering), concurrency=settings.deliveries
-    )
+    handler = on_command(bus, delivering, Queueing(bus, process.clock))
+    consumer = Consumer(bus, streams.SMTP_COMMANDS, handler, concurrency=settings.deliveries)
+
+    def look_at_door(_key: str) -> None:
+        guests.open = directory.takes_sessions()
+
+    configuration.on_change(look_at_door)
+
+    def work() -> Said:
+        return Said(dict(counts.numbers), guests.peers())
+
+    siblings = Siblings(sockets)
 
     async def stop() -> None:
         delivering.stop()
-        await asyncio.gather(*(one.stop() for one in servers), consumer.stop())
+        await asyncio.gather(siblings.stop(), *(one.stop() for one in servers), consumer.stop())
+        await telling.finish()
 
     process.on_stop(bus.close)
     process.on_stop(signatures.stop)
@@ -105,7 +133,13 @@ async def start(process: Process) -> None:
     process.health.add("broker", lambda: bus.trouble)
     process.health.add("configuration", lambda: configuration.trouble)
     process.health.add("deliveries", lambda: consumer.trouble)
+    process.health.add("processes", lambda: siblings.trouble)
     process.spawn(server.watch(), "slow peers")
+    if inherited is not None:
+        process.spawn(_end_alone(process), "first process")
+    else:
+        for number in range(2, settings.processes + 1):
+            process.spawn(siblings.keep(number), f"process {number}")
     if certificate is not None:
         process.spawn(certificate.watch(), "certificate")
     fresh = DnspythonNames(settings.nameservers, fresh=True)
@@ -114,7 +148,8 @@ async def start(process: Process) -> None:
         by_relay=settings.relay != "mx",
     )  # fmt: skip
     answers: Answers = {MakeKey: keys.make, ExamineDomain: examining.examine}
-    process.spawn(_with_broker(process, bus, configuration, consumer, answers), "broker")
+    process.spawn(telling.run(), "refusals")
+    process.spawn(_with_broker(process, bus, configuration, consumer, answers, work), "broker")
     structlog.get_logger().info(
         "listening for SMTP",
         host=settings.host,
@@ -122,16 +157,25 @@ async def start(process: Process) -> None:
         tls=certificate is not None,
         tls_port=settings.tls_port,
         relay=settings.relay,
+        processes=settings.processes,
     )
 
 
-def _servers(guests: Guests, settings: SmtpConfig) -> list[SmtpServer]:
-    servers = [SmtpServer(guests, settings.host, settings.port)]
-    if settings.tls_port is not None:
-        servers.append(SmtpServer(guests, settings.host, settings.tls_port, implicit=True))
-    if settings.lmtp_port is not None:
-        servers.append(SmtpServer(guests, settings.host, settings.lmtp_port, lmtp=True))
-    return servers
+async def _end_alone(process: Process) -> None:
+    await until_alone()
+    process.stopping.set()
+
+
+def _listen(settings: SmtpConfig) -> Sockets:
+    ports = {"smtp": settings.port, "tls": settings.tls_port, "lmtp": settings.lmtp_port}
+    return {n: listen(settings.host, port) for n, port in ports.items() if port is not None}
+
+
+def _servers(guests: Guests, sockets: Sockets) -> list[SmtpServer]:
+    return [
+        SmtpServer(guests, ours, implicit=name == "tls", lmtp=name == "lmtp")
+        for name, ours in sockets.items()
+    ]
 
 
 def _authenticating(
@@ -162,6 +206,7 @@ async def _with_broker(
     configuration: Configuration,
     consumer: Consumer,
     answers: Answers,
+    work: Callable[[], Said],
 ) -> None:
     """Connect, check the streams, then do all that needs the broker; OperatorError ends us."""
     await bus.connect(process.settings, process.fail)
@@ -170,10 +215,10 @@ async def _with_broker(
     process.spawn(configuration.run(), "configuration")
     process.spawn(consumer.run(), "deliveries")
     process.spawn(bus.watch(), "watchdog")
-    process.spawn(shine(process, bus), "beacon")
+    process.spawn(shine(process, bus, work=work), "beacon")
 
 
-def on_command(bus: Bus, delivering: Delivering) -> Handler:
+def on_command(bus: Bus, delivering: Delivering, queueing: Queueing) -> Handler:
     """Return the handler of everything that is asked of smtp."""
     forwarding = Forwarding(bus)
 
@@ -181,6 +226,10 @@ def on_command(bus: Bus, delivering: Delivering) -> Handler:
         verb = message.subject.split(".")[_VERB]
         if verb == "deliver":
             await delivering.deliver(decode(message.data, DeliverChunk))
+        elif verb == "retry":
+            await queueing.retry(decode(message.data, RetryChunk))
+        elif verb == "drop":
+            await queueing.drop(decode(message.data, DropChunk))
         elif verb == "forward":
             await forwarding.forward(decode(message.data, ForwardMail))
         elif verb == "redo":

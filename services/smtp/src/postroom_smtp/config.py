@@ -30,7 +30,10 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     hostname: str
     """What we call ourselves, in the greeting, in Received and to the relay."""
+    processes: int
+    """That serve the same ports."""
     limits: Limits
+    """Of each of them."""
     certificate: tuple[Path, Path] | None
     """Files of our certificate with its chain, and of its key."""
     tls_port: int | None
@@ -67,11 +70,13 @@ def read(settings: Settings) -> SmtpConfig:
     tls_port = settings.integer("SMTP_TLS_PORT", 0, high=65_535) or None
     if tls_port and certificate is None:
         raise OperatorError("POSTROOM_SMTP_TLS_PORT needs POSTROOM_SMTP_TLS_CERTIFICATE and _KEY")
+    processes = settings.integer("SMTP_PROCESSES", 1, low=1, high=64)
     return SmtpConfig(
         host=settings.text("SMTP_HOST", "127.0.0.1"),
         port=settings.integer("SMTP_PORT", 2525, high=65_535),
         hostname=hostname,
-        limits=_limits(settings),
+        processes=processes,
+        limits=_limits(settings).among(processes),
         certificate=certificate,
         tls_port=tls_port,
         relay=_relay(settings),

@@ -1,18 +1,22 @@
 """What the configuration bucket has of addresses, domains, who signs in and who gets nothing."""
 
 from postroom_contract.documents import (
+    DOOR_KEY,
     AddressDocument,
     DomainDocument,
+    DoorDocument,
+    HoldDocument,
     SubmissionDocument,
     SuppressedDocument,
     address_key,
     domain_key,
+    hold_key,
     submission_key,
     suppressed_key,
 )
 from postroom_runtime.configuration import Configuration
 
-FAMILIES = ("address", "domain", "submission", "suppressed")
+FAMILIES = ("address", "domain", "submission", "suppressed", "hold", "door")
 
 
 class ConfiguredDirectory:
@@ -41,6 +45,15 @@ class ConfiguredDirectory:
         """Return whether nothing of an account is sent to this address."""
         key = suppressed_key(account, canonical)
         return self._configuration.get(key, SuppressedDocument) is not None
+
+    def holds(self, account: str, domain: str) -> bool:
+        """Return whether an account sends nothing to this domain for now."""
+        return self._configuration.get(hold_key(account, domain), HoldDocument) is not None
+
+    def takes_sessions(self) -> bool:
+        """Return whether the server is open, which is what it is until somebody closes it."""
+        found = self._configuration.get(DOOR_KEY, DoorDocument)
+        return found is None or found.open
 
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""

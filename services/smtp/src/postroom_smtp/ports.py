@@ -173,5 +173,8 @@ class Counts(Protocol):
     def sent(self, state: str) -> None:
         """Count a copy by what became of it."""
 
+    def untold(self, number: int) -> None:
+        """Count refusals that no event tells of."""
+
     def connections(self, now: int) -> None:
         """Say how many peers are connected."""

@@ -113,8 +113,8 @@ class Hanging(KnownNames):
 
 async def test_what_is_not_known_by_the_deadline_is_temporary_and_the_rest_counts() -> None:
     begin = time.monotonic()
-    found = await asked(Hanging("_domainkey"), seconds=0.2)
-    assert time.monotonic() - begin < 2
+    found = await asked(Hanging("_domainkey"), seconds=1)
+    assert time.monotonic() - begin < 5
     assert (found.spf, found.dkim, found.arc) == ("pass", (), "temperror")
     assert found.dmarc == "pass"  # by SPF
     found = await asked(Hanging("example.com"), seconds=0.2)

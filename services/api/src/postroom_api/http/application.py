@@ -27,6 +27,7 @@ from postroom_api.http import (
     pages,
     people_pages,
     profile_pages,
+    queue_pages,
     rule_pages,
     setup_pages,
     sharing_pages,
@@ -51,6 +52,7 @@ from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets, Pace
 from postroom_api.http.problems import answer
+from postroom_api.http.queue import QueueDesk
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.sharing import Sharing
@@ -73,7 +75,7 @@ PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
-    mail_domain_pages, suppression_pages,
+    mail_domain_pages, queue_pages, suppression_pages,
 )  # fmt: skip
 
 
@@ -99,6 +101,7 @@ class Desks:
     importing: Importing
     mail_domains: MailDomainDesk
     suppressions: SuppressionDesk
+    queue: QueueDesk
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ _EXAMPLES: Final[dict[str, Any]] = {
     "createSuppression": {"address": "ben@example.net", "words": "he asked for it"},
     "inviteUser": {"email": "anna@example.org", "name": "Anna"},
     "changeUser": {"state": "deactivated"},
+    "holdDestination": {"domain": "example.net"},
+    "changeSmtp": {"open": False},
     "createToken": {"name": "reading list", "scopes": ["forums:read"], "expires_in_days": 90},
 }
 

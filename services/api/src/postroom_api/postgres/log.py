@@ -20,7 +20,7 @@ _MESSAGE = (
     " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post"
 )
 _RULES = "SELECT id FROM config.rule"
-_DELIVERY = (
+DELIVERY = (
     "serial, origin, outbox, forum, recipient, subject, message_id, state, reply, attempt,"
     " next_attempt_at, reported_at, status"
 )
@@ -107,7 +107,7 @@ class Log:
         before, serial = cursors.decode_time_and_id(cursor) if cursor else (None, "0")
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
-                f"SELECT {_DELIVERY} FROM config.delivery WHERE account = $1"  # noqa: S608 - constant
+                f"SELECT {DELIVERY} FROM config.delivery WHERE account = $1"  # noqa: S608 - constant
                 " AND ($2::timestamptz IS NULL OR (reported_at, serial) < ($2, $3))"
                 " AND ($5::text IS NULL OR origin = $5)"
                 " ORDER BY reported_at DESC, serial DESC LIMIT $4",
@@ -130,7 +130,7 @@ class Log:
         """Return one outgoing mail, or None."""
         async with self._access.principal(who) as connection:
             row = await connection.fetchrow(
-                f"SELECT {_DELIVERY} FROM config.delivery WHERE serial = $1",  # noqa: S608 - constant
+                f"SELECT {DELIVERY} FROM config.delivery WHERE serial = $1",  # noqa: S608 - constant
                 serial,
             )
         return Delivery(**dict(row)) if row else None

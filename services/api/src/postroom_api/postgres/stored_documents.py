@@ -1,7 +1,7 @@
 """Configuration rows as the documents that services read; a row that is gone becomes a deletion."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,8 @@ Document = (
     | documents.RulesetDocument
     | documents.SubmissionDocument
     | documents.SuppressedDocument
+    | documents.HoldDocument
+    | documents.DoorDocument
 )
 
 
@@ -100,6 +102,27 @@ async def suppressed(connection: Connection, names: str) -> tuple[str, Document]
     return documents.suppressed_key(account, address), document
 
 
+async def hold(connection: Connection, held: str) -> tuple[str, Document]:
+    """Return (key, document) of what is held back, or no more: `account domain`."""
+    account, _, domain = held.partition(" ")
+    version = await connection.fetchval(
+        "SELECT version FROM config.hold WHERE account = $1 AND domain = $2", account, domain
+    )
+    document = documents.HoldDocument(
+        account=account,
+        domain=domain,
+        version=version or await _next_version(connection),
+        deleted=version is None,
+    )
+    return documents.hold_key(account, domain), document
+
+
+async def door(connection: Connection, _which: str) -> list[tuple[str, Document]]:
+    """Return (key, document) of the SMTP server's door; nothing as long as nobody touched it."""
+    row: Any = await connection.fetchrow("SELECT open, version FROM config.door")
+    return [(documents.DOOR_KEY, documents.DoorDocument(**dict(row)))] if row else []
+
+
 async def mailboxes(
     connection: Connection, wanted: Sequence[str]
 ) -> dict[str, tuple[str, Document]]:
@@ -171,8 +194,9 @@ def _client(row: Any) -> dict[str, str]:
     }
 
 
-async def gone_rule(connection: Connection, scope: str, rule: str) -> tuple[str, Document]:
-    """Return (key, document) that says a rule is no more."""
+async def gone_rule(connection: Connection, gone: str) -> tuple[str, Document]:
+    """Return (key, document) that says a rule is no more: `scope rule`."""
+    scope, _, rule = gone.partition(" ")
     version = await _next_version(connection)
     return documents.rule_key(scope, rule), documents.RuleDocument(
         id=rule, account="", scope=scope, name="", active=False,
@@ -219,3 +243,26 @@ async def ruleset(connection: Connection, scope: str) -> list[tuple[str, Documen
         )
     )
     return found
+
+
+Reader = Callable[[Connection, str], Awaitable[list[tuple[str, Document]]]]
+
+
+def _alone(read: Callable[[Connection, str], Awaitable[tuple[str, Document]]]) -> Reader:
+    async def listed(connection: Connection, which: str) -> list[tuple[str, Document]]:
+        return [await read(connection, which)]
+
+    return listed
+
+
+READERS: Final[dict[str, Reader]] = {
+    "address": _alone(address),
+    "domain": _alone(domain),
+    "submission": _alone(submission),
+    "suppressed": _alone(suppressed),
+    "hold": _alone(hold),
+    "door": door,
+    "rule": _alone(gone_rule),
+    "ruleset": ruleset,
+}
+"""By the first word of a note; the rest of it says which. Mailboxes are read many at once."""

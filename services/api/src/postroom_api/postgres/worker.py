@@ -21,6 +21,7 @@ from postroom_contract.events import (
     DeliveryReported,
     Event,
     MailboxChecked,
+    MailRefused,
     MailSorted,
     PostCreated,
 )
@@ -105,6 +106,8 @@ class Worker:
                 ("address", "'address ' || address"),
                 ("submission_password", "'submission ' || login"),
                 ("suppression", "'suppressed ' || account || ' ' || address"),
+                ("hold", "'hold ' || account || ' ' || domain"),
+                ("door", "'door smtp'"),
             ):
                 await connection.execute(
                     f"INSERT INTO config.outbox (key) SELECT {key} FROM config.{table}"  # noqa: S608 - constants
@@ -131,6 +134,12 @@ class Worker:
             status = await connection.execute(
                 "DELETE FROM config.deleted_mailbox WHERE deleted_at < $1", before
             )
+        return int(status.rpartition(" ")[2])
+
+    async def forget_refusals(self, before: datetime) -> int:
+        """Delete refusals older than a time; return how many."""
+        async with self.database.transaction(seconds=30) as connection:
+            status = await connection.execute("DELETE FROM config.refusal WHERE at < $1", before)
         return int(status.rpartition(" ")[2])
 
     async def kept_mailboxes(self) -> list[KeptMailbox]:
@@ -241,25 +250,10 @@ class Worker:
         return True
 
 
-_SINGLE: Final = {
-    "address": stored_documents.address,
-    "domain": stored_documents.domain,
-    "submission": stored_documents.submission,
-    "suppressed": stored_documents.suppressed,
-}
-"""Keys that stand for one document."""
-
-
 async def _documents(connection: Connection, kind: str, rest: str) -> list[tuple[str, Document]]:
     if kind == "person":
         return []  # no document: the forums are told by a command
-    if kind in _SINGLE:
-        return [await _SINGLE[kind](connection, rest)]
-    if kind == "rule":
-        scope, _, rule = rest.partition(" ")
-        return [await stored_documents.gone_rule(connection, scope, rule)]
-    assert kind == "ruleset", f"unknown outbox key {kind!r}"
-    return await stored_documents.ruleset(connection, rest)
+    return await stored_documents.READERS[kind](connection, rest)
 
 
 async def _advance(connection: Connection, name: str, after: int, until: int) -> bool:
@@ -286,6 +280,8 @@ async def _write_event(connection: Connection, found: Found, event: Event) -> No
     elif isinstance(event, DeliveryReported):
         await _write_deliveries(connection, event)
         await suppress_failing(connection, event)
+    elif isinstance(event, MailRefused):
+        await _write_refusal(connection, event)
     elif isinstance(event, MailboxChecked):
         await write_check(connection, event)
 
@@ -330,12 +326,13 @@ async def _write_deliveries(connection: Connection, event: DeliveryReported) -> 
     """What a mail told of a copy stays, whatever report of an attempt comes after it."""
     await connection.executemany(
         "INSERT INTO config.delivery AS d (account, serial, origin, outbox, forum, recipient,"
-        " subject, message_id, state, reply, attempt, next_attempt_at, reported_at, status)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+        " subject, message_id, state, reply, attempt, next_attempt_at, reported_at, status, chunk)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
         " ON CONFLICT (account, serial) DO UPDATE SET state = excluded.state,"
         " reply = excluded.reply, attempt = greatest(d.attempt, excluded.attempt),"
         " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at,"
-        " status = excluded.status WHERE d.state NOT IN ('bounced', 'complained')"
+        " status = excluded.status, chunk = coalesce(nullif(excluded.chunk, ''), d.chunk)"
+        " WHERE d.state NOT IN ('bounced', 'complained')"
         " OR excluded.state IN ('bounced', 'complained')",
         [
             (
@@ -353,7 +350,27 @@ async def _write_deliveries(connection: Connection, event: DeliveryReported) -> 
                 event.next_attempt_at if result.state == "deferred" else None,
                 event.time,
                 result.status,
+                event.chunk,
             )
             for result in event.results
         ],
+    )
+
+
+async def _write_refusal(connection: Connection, event: MailRefused) -> None:
+    if event.account == "-":
+        return  # for nobody's address: counted, and in the stream for who looks there
+    await connection.execute(
+        "INSERT INTO config.refusal (id, account, at, network, reason, reply, count, helo, sender,"
+        " recipient) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+        event.id,
+        event.account,
+        event.time,
+        event.network,
+        event.reason,
+        _text(event.reply),
+        event.count,
+        _text(event.helo),
+        _text(event.sender),
+        _text(event.recipient),
     )

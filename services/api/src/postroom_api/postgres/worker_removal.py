@@ -21,9 +21,10 @@ NOTED: Final = (
     ("domain", "'domain ' || domain"),
     ("submission_password", "'submission ' || login"),
     ("suppression", "'suppressed ' || account || ' ' || address"),
+    ("hold", "'hold ' || account || ' ' || domain"),
 )
 """Configuration, in an order in which it can go, with the note that makes its deletion known."""
-LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check")
+LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check", "refusal")
 """Projections: they may be large, and are deleted piece by piece."""
 REST: Final = (
     "notice", "operation", "setup", "address_failure", "deleted_mailbox", "idempotency", "forum",

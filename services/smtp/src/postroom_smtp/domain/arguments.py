@@ -19,6 +19,7 @@ EXTENSIONS: Final = ("8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES"
 _MAIL_PARAMETERS: Final = frozenset({"SIZE", "BODY", "SMTPUTF8"})
 _SIGNED_IN_PARAMETERS: Final = _MAIL_PARAMETERS | {"AUTH"}
 """AUTH= names who wrote a mail first (RFC 4954 §5); nobody is trusted to say so."""
+_LONGEST: Final = 320
 _SIZE_DIGITS: Final = 20
 """RFC 1870 §3."""
 
@@ -60,6 +61,14 @@ def rcpt_to(argument: str, *, smtputf8: bool) -> Address:
         raise RefusalError(replies.bad_address("5.1.3", "there is no recipient"))
     _check_utf8(path.address, smtputf8=smtputf8)
     return path.address
+
+
+def recipient_in(line: bytes) -> str:
+    """Return what a line with RCPT names, as it stands there, for our log; empty: nothing."""
+    if line[:4].upper() != b"RCPT":
+        return ""
+    named = line.partition(b"<")[2].partition(b">")[0].decode("utf-8", "replace")
+    return "".join(c for c in named if c.isprintable())[:_LONGEST]
 
 
 def _path(argument: str, keyword: str, status: str) -> Path:

@@ -23,6 +23,7 @@ FinalState = Literal["delivered", "failed", "captured", "suppressed"]
 AttemptState = FinalState | Literal["deferred"]
 CAPTURED: Final = "captured: no relay is set"
 SUPPRESSED: Final = "not sent: this address is suppressed"
+HELD: Final = "held back by an administrator"
 BEFORE: Final = "settled before this attempt was interrupted"
 _SHOWN: Final = 500
 _ENHANCED: Final = re.compile(r"\s*([245])\.\d{1,3}\.\d{1,3}(?![\d.])")
@@ -118,6 +119,7 @@ def report(
     that got further would be dropped as a duplicate.
     """
     states = ",".join(sorted(f"{one.recipient.serial}:{one.state}" for one in outcomes))
+    states += "" if any(one.reply != HELD for one in outcomes) else ":held"
     return DeliveryReported(
         id=derived_id("evt", command.chunk, str(command.attempt), states),
         time=time,

@@ -27,3 +27,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     hops: int = 50
     command: int = 2_048
     """A command line. RFC 5321 §4.5.3.1.4 asks for 512; long addresses and parameters need more."""
+
+    def among(self, processes: int) -> "Limits":
+        """Return the limits of one of several, which do no more in all (but for rounding up)."""
+        return msgspec.structs.replace(
+            self,
+            connections=-(-self.connections // processes),
+            connections_per_address=-(-self.connections_per_address // processes),
+        )

@@ -76,6 +76,11 @@ def later(reference: str) -> Reply:
     return Reply(451, "4.3.0", f"cannot store mail now, try again later (ref {reference})")
 
 
+CLOSED: Final = Reply(
+    CLOSING, "4.3.2", "not taking mail now, try again later", "closed", closes=True
+)
+
+
 def draining() -> Reply:
     """Return what sessions hear when the process ends."""
     return Reply(CLOSING, "4.3.2", "shutting down, come back soon", "draining", closes=True)

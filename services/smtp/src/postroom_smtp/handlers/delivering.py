@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
+import msgspec
 import structlog
 
 from postroom_contract import subjects
@@ -29,9 +30,14 @@ from postroom_smtp.domain.delivery import HopReply, Outcome, UnsendableError
 from postroom_smtp.domain.retry import pause_after
 from postroom_smtp.domain.slots import Slots
 from postroom_smtp.handlers.progress import ProgressKeeper
+from postroom_smtp.handlers.queueing import waits_at
 from postroom_smtp.ports import Broker, Counts, Hop, Relay, Ways
 
 SLOTS: Final = 10
+HELD_SECONDS: Final = 1_800.0
+"""Between two looks whether a destination is still held back."""
+Holds = Callable[[str, str], bool]
+"""Whether an account sends nothing to a domain for now."""
 Sign = Callable[[bytes, str], bytes]
 """Returns a mail with its signatures, given its envelope sender."""
 _LOSSES: Final = 2
@@ -54,7 +60,9 @@ class Delivering:
         counts: Counts,
         slots: Slots | None = None,
         sign: Sign | None = None,
+        holds: Holds = lambda _account, _domain: False,
     ) -> None:
+        self._holds = holds
         self._sign = sign or _as_it_is
         self._slots = slots or Slots(SLOTS)
         self._freed = asyncio.Event()
@@ -81,7 +89,9 @@ class Delivering:
         """
         alone = self._in_hand.setdefault(command.chunk, asyncio.Lock())
         destination = self._destination(command)
-        if destination is None:
+        if destination and not command.give_up and self._holds(command.account, command.domain):
+            await self._hold(command)
+        elif destination is None or command.give_up:
             await self._deliver(command, alone)
         elif await self._slot(destination):
             try:
@@ -123,6 +133,20 @@ class Delivering:
         await self._broker.publish(schedules.at(self._clock.after(pause), where, target))
         self._counts.sent("parked")
 
+    async def _hold(self, command: DeliverChunk) -> None:
+        """Report it as not tried, and look again later; `smtp.retry` makes it sooner."""
+        mail = await self._mail(command)
+        outcomes = [Outcome(one, "deferred", delivery.HELD) for one in command.recipients]
+        before = msgspec.structs.replace(command, attempt=command.attempt - 1)
+        event = delivery.report(
+            before, mail, outcomes, time=self._clock.now(), next_attempt_at=None
+        )
+        await self._broker.publish(Publication(subject_of_event(event), encode(event), event.id))
+        target = Publication(subject_of(command), encode(command), None)
+        where = waits_at(command.account, command.chunk, command.attempt)
+        await self._broker.publish(schedules.at(self._clock.after(HELD_SECONDS), where, target))
+        self._counts.sent("held")
+
     async def _deliver(self, command: DeliverChunk, alone: asyncio.Lock) -> None:
         async with alone:
             keeper = await ProgressKeeper.load(self._broker, command.chunk)
@@ -130,7 +154,7 @@ class Delivering:
             outcomes = delivery.settled_before(command.recipients, keeper.done)
             waiting = [one for one in command.recipients if one.serial not in keeper.done]
             try:
-                fresh = await self._try(waiting, mail, keeper, command.attempt)
+                fresh = await self._try(waiting, mail, keeper, command.attempt, command.give_up)
                 await keeper.settle()
             finally:
                 await keeper.abandon()
@@ -149,6 +173,7 @@ class Delivering:
         mail: OutboxMail,
         keeper: ProgressKeeper,
         attempt: int,
+        give_up: str,
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
         sender = _Sender(self._ways, self._relay, self._sign)
@@ -158,8 +183,11 @@ class Delivering:
                 if self._stopping:
                     await keeper.settle()
                     raise NotYetError("the process ends; the rest of the chunk waits", 0)
-                raw = await sender.send(recipient, mail)
-                (outcome,) = delivery.given_up([raw], attempt)
+                if give_up:
+                    outcome = Outcome(recipient, "failed", give_up)
+                else:
+                    raw = await sender.send(recipient, mail)
+                    (outcome,) = delivery.given_up([raw], attempt)
                 self._counts.sent(outcome.state)
                 outcomes.append(outcome)
                 if outcome.state != "deferred":
@@ -180,8 +208,7 @@ class Delivering:
         await self._broker.publish(Publication(subject_of_event(event), encode(event), event.id))
         if again is not None and when is not None:
             target = Publication(subject_of(again), encode(again), None)
-            schedule = derived_id("sch", command.chunk, str(again.attempt))
-            where = subjects.schedule(command.account, "smtp", schedule)
+            where = waits_at(command.account, command.chunk, again.attempt)
             await self._broker.publish(schedules.at(when, where, target))
         self._log.info(
             "chunk tried",

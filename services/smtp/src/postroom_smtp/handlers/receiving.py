@@ -89,6 +89,15 @@ class Receiving:
             knows=self._directory.knows(),
         )
 
+    def account_of(self, recipient: str) -> str | None:
+        """Return whose the domain of a recipient is, as they wrote it; None: nobody's."""
+        domain = recipient.rpartition("@")[2].lower()
+        try:
+            found = self._directory.domain(domain)
+        except UnavailableError:
+            return None
+        return found.account if found else None
+
     def sign_in(self, login: str, password: str) -> str:
         """Return the e-mail address of whoever this is; RefusalError otherwise."""
         try:

@@ -1,0 +1,94 @@
+"""The pages of the way out and of the door: the queue, one destination, refusals, the server."""
+
+from typing import Any
+
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.response import Redirect
+
+from postroom_api.http.pages import PAGE, SEE_OTHER, Cursor, Req, Who, page
+from postroom_api.http.people_pages import FOR_THE_FORM
+from postroom_api.http.problems import ProblemError, not_found
+from postroom_api.http.queue import QueueDesk
+
+At = NamedDependency[QueueDesk]
+
+
+@get("/queue", include_in_schema=False)
+async def queue_page(request: Req, who: Who, queue: At) -> Response[str]:
+    return await _shown(request, who, queue, "", None)
+
+
+@post("/queue", include_in_schema=False)
+async def hold_named(request: Req, who: Who, queue: At) -> Response[Any]:
+    domain = str((await request.form()).get("domain", ""))
+    try:
+        held = await queue.hold(who, domain)
+    except ProblemError as error:
+        if error.status not in FOR_THE_FORM:
+            raise
+        return await _shown(request, who, queue, domain, error)
+    return Redirect(f"/queue/{held.domain}", status_code=SEE_OTHER)
+
+
+async def _shown(
+    request: Req, who: Who, queue: QueueDesk, typed: str, error: ProblemError | None
+) -> Response[str]:
+    return page(
+        request,
+        "queue.html",
+        error.status if error else 200,
+        destinations=await queue.destinations(who),
+        typed=typed,
+        error=error.detail if error else None,
+    )
+
+
+@get("/queue/{domain:str}", include_in_schema=False)
+async def destination_page(
+    request: Req, who: Who, queue: At, domain: str, cursor: Cursor = None, asked: int | None = None
+) -> Response[str]:
+    return page(
+        request,
+        "destination.html",
+        domain=domain.lower(),
+        destination=await queue.destination(who, domain),
+        page=await queue.deliveries(who, domain, cursor, PAGE),
+        asked=asked,
+    )
+
+
+@post("/queue/{domain:str}/{what:str}", include_in_schema=False)
+async def act(who: Who, queue: At, domain: str, what: str) -> Redirect:
+    if what == "hold":
+        held = await queue.hold(who, domain)
+        return Redirect(f"/queue/{held.domain}", status_code=SEE_OTHER)
+    ways = {"retry": queue.retry, "drop": queue.drop, "release": queue.release}
+    if what not in ways:
+        raise not_found("page")
+    told = await ways[what](who, domain)
+    return Redirect(f"/queue/{domain}?asked={told.asked}", status_code=SEE_OTHER)
+
+
+@get("/refusals", include_in_schema=False)
+async def refusals_page(request: Req, who: Who, queue: At, cursor: Cursor = None) -> Response[str]:
+    return page(request, "refusals.html", page=await queue.refusals(who, cursor, PAGE))
+
+
+@get("/smtp", include_in_schema=False)
+async def smtp_page(request: Req, who: Who, queue: At) -> Response[str]:
+    return page(request, "smtp.html", server=await queue.server(who))
+
+
+@post("/smtp", include_in_schema=False)
+async def change_door(request: Req, who: Who, queue: At) -> Redirect:
+    await queue.set_door(who, open_=(await request.form()).get("open") == "true")
+    return Redirect("/smtp", status_code=SEE_OTHER)
+
+
+def router() -> Router:
+    """Return the routes."""
+    handlers: list[Any] = [
+        queue_page, hold_named, destination_page, act, refusals_page, smtp_page, change_door,
+    ]  # fmt: skip
+    return Router("", route_handlers=handlers)
