@@ -15,8 +15,8 @@ At = NamedDependency[QueueDesk]
 
 
 @get("/queue", include_in_schema=False)
-async def queue_page(request: Req, who: Who, queue: At) -> Response[str]:
-    return await _shown(request, who, queue, "", None)
+async def queue_page(request: Req, who: Who, queue: At, asked: int | None = None) -> Response[str]:
+    return await _shown(request, who, queue, "", None, asked)
 
 
 @post("/queue", include_in_schema=False)
@@ -32,7 +32,12 @@ async def hold_named(request: Req, who: Who, queue: At) -> Response[Any]:
 
 
 async def _shown(
-    request: Req, who: Who, queue: QueueDesk, typed: str, error: ProblemError | None
+    request: Req,
+    who: Who,
+    queue: QueueDesk,
+    typed: str,
+    error: ProblemError | None,
+    asked: int | None = None,
 ) -> Response[str]:
     return page(
         request,
@@ -40,22 +45,20 @@ async def _shown(
         error.status if error else 200,
         destinations=await queue.destinations(who),
         typed=typed,
+        asked=asked,
         error=error.detail if error else None,
     )
 
 
 @get("/queue/{domain:str}", include_in_schema=False)
 async def destination_page(
-    request: Req, who: Who, queue: At, domain: str, cursor: Cursor = None, asked: int | None = None
+    request: Req, who: Who, queue: At, domain: str, cursor: Cursor = None
 ) -> Response[str]:
-    return page(
-        request,
-        "destination.html",
-        domain=domain.lower(),
-        destination=await queue.destination(who, domain),
-        page=await queue.deliveries(who, domain, cursor, PAGE),
-        asked=asked,
-    )
+    found = await queue.destination(who, domain)
+    if found is None:
+        raise not_found("destination")
+    waiting = await queue.deliveries(who, domain, cursor, PAGE)
+    return page(request, "destination.html", destination=found, page=waiting)
 
 
 @post("/queue/{domain:str}/{what:str}", include_in_schema=False)
@@ -67,7 +70,7 @@ async def act(who: Who, queue: At, domain: str, what: str) -> Redirect:
     if what not in ways:
         raise not_found("page")
     told = await ways[what](who, domain)
-    return Redirect(f"/queue/{domain}?asked={told.asked}", status_code=SEE_OTHER)
+    return Redirect(f"/queue?asked={told.asked}", status_code=SEE_OTHER)
 
 
 @get("/refusals", include_in_schema=False)
