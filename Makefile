@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 BENCH = $(subst -,_,$(NAME))
 SHOTS = $(abspath $(or $(SCREENS),.build/screens))
 WALKS = $(addprefix tests/e2e/test_,pages.py people.py services.py first_run.py forums.py oauth.py submission.py \
-  deleted_mailboxes.py ledger_page.py)
+  deleted_mailboxes.py ledger_page.py suppressed.py)
 PROJECTS := pyproject.toml $(wildcard proto/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml)
 export PYTHON
 

@@ -52,6 +52,7 @@ def kinds() -> dict[str, type]:
         "document.rule": documents.RuleDocument,
         "document.ruleset": documents.RulesetDocument,
         "document.submission": documents.SubmissionDocument,
+        "document.suppressed": documents.SuppressedDocument,
         "document.hold": documents.HoldDocument,
         "document.door": documents.DoorDocument,
         "outbox.mail": commands.OutboxMail,

@@ -103,6 +103,7 @@ BODIES: dict[str, list[Body]] = {
     "holdDestination": [lambda _: {"domain": "x.example"}],
     "changeSmtp": [lambda _: {"open": True}],
     "changeDomainKey": [lambda _: {"state": "retired"}],
+    "createSuppression": [lambda _: {"address": "x@example.net"}],
     "createToken": [lambda _: {"name": "x", "scopes": ["users:read"]}],
 }  # fmt: skip
 """A body for every route that takes one, from an id; what it makes must harm nobody."""

@@ -43,6 +43,7 @@ class MemoryDirectory:
         self.in_step = True
         self.read = True
         self.submitters: dict[str, SubmissionDocument] = {}
+        self.suppressed: set[tuple[str, str]] = set()
 
     def address(self, canonical: str) -> AddressDocument | None:
         return self.documents.get(canonical)
@@ -55,6 +56,9 @@ class MemoryDirectory:
 
     def submission(self, login: str) -> SubmissionDocument | None:
         return self.submitters.get(login)
+
+    def is_suppressed(self, account: str, canonical: str) -> bool:
+        return (account, canonical) in self.suppressed
 
     def knows(self) -> bool:
         return self.in_step

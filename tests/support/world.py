@@ -165,6 +165,7 @@ async def _mailboxes(
         assert (await api.client.delete(f"/api/v1/mailboxes/{box}")).status_code == 204
         world.add("deleted", box, {manager}, gone)
         await _domain(world, api, manager)
+        await _suppression(world, api, manager)
     people = {one.canary: one.id for one in world.things if one.kind == "user"}
     for name, api, owner, sharer, seen in (
         ("system", admin, None, None, {ADMIN}),
@@ -216,6 +217,13 @@ async def _domain(world: World, api: Api, manager: str) -> None:
     await api.post("/queue", domain=domain)
     world.add("domain", domain, {manager})
     world.add("selector", key["selector"], {manager})
+
+
+async def _suppression(world: World, api: Api, manager: str) -> None:
+    """An address that nothing is sent to; its managers alone know of it."""
+    canary = f"canary-suppressed-{manager}"
+    made = await api.post("/suppressions", address=f"{canary}@example.net", words=canary)
+    world.add("suppression", made["id"], {manager}, canary)
 
 
 async def _owned(worker: asyncpg.Connection, box: str, person: str) -> None:

@@ -29,8 +29,8 @@ INSERT INTO forum.mail (forum, id, outcome, post)
     VALUES ('{f}', 'msg_1', 'posted', 'pst_{f}1'), ('{f}', 'msg_2', 'robot', NULL);
 INSERT INTO forum.delivery (post, member, address)
     SELECT id, 'mem_{f}', 'a@b.c' FROM forum.post WHERE forum = '{f}';
-INSERT INTO forum.bounce (mail, delivery)
-    SELECT 'bounce_{f}', max(serial) FROM forum.delivery WHERE member = 'mem_{f}';
+INSERT INTO forum.bounce (kind, mail, delivery)
+    SELECT 'hard', 'bounce_{f}', max(serial) FROM forum.delivery WHERE member = 'mem_{f}';
 """
 
 

@@ -16,6 +16,7 @@ import msgspec
 from postroom_mail import parts
 from postroom_mail.headers import split_head
 from postroom_mail.read import Mail
+from postroom_mail.values import Report
 from postroom_runtime.errors import RefusedError
 from postroom_runtime.workers import Limits, WorkerPool
 from support import corpora, oracle
@@ -73,6 +74,25 @@ async def test_every_mail_is_read_as_another_reader_reads_it() -> None:
     assert len(set_aside) <= 10
     assert all(number <= _may_differ(0.005, len(paths)) for number in differing.values())
     assert len(without) <= _may_differ(0.01, with_text)
+
+
+@corpora.needs_corpora
+async def test_hardly_any_mail_is_taken_for_a_bounce() -> None:
+    """Those that are quote or forward one; a guess counts only where it names our recipient."""
+    say_seed()
+    paths = corpora.sample(corpora.spam_and_ham(), SAMPLE, SEED, "reading")
+    limits = Limits(wall_seconds=2.0)
+    workers = WorkerPool(
+        "postroom_mail.reports:read_report", Report, what="reading", size=1, limits=limits
+    )
+    await workers.start()
+    try:
+        reports = {path.name: await workers.call(path.read_bytes()) for path in paths}
+    finally:
+        await workers.stop()
+    taken = {name: one.kind for name, one in reports.items() if one.fates}
+    print(f"{len(paths)} mails, taken for bounces: {taken}")
+    assert len(taken) <= _may_differ(0.003, len(paths))
 
 
 def _media_type(node: ET.Element, default: str) -> str:

@@ -13,6 +13,7 @@ from postroom_contract.commands import (
     SetAside,
     subject_of,
 )
+from postroom_contract.documents import SuppressedDocument, suppressed_key
 from postroom_contract.mail import Pointer
 from postroom_runtime.messages import MESSAGE_ID, Publication
 from postroom_runtime.stream_config import consumer_config
@@ -41,6 +42,40 @@ async def test_every_copy_reaches_the_sink_clean_and_from_its_own_sender(smtp, w
     assert sink.sessions == 1
     assert await world.progress() == {1: "delivered", 2: "delivered", 3: "delivered"}
     await world.all_acknowledged()
+
+
+async def test_nothing_goes_to_a_suppressed_address_until_it_is_released(smtp, world, sink):
+    await suppress(world.nats, "m1@theirs.example", version=1)
+    smtp.start(RELAY=sink.relay)
+    await smtp.ready()
+    await world.ask(chunk(1, 2))
+    (report,) = await world.wait_for_reports(1)
+    assert states(report) == {1: "suppressed", 2: "delivered"}
+    assert await world.progress() == {1: "suppressed", 2: "delivered"}
+    assert [m.rcpt_tos for m in sink.received] == [("m2@theirs.example",)]
+
+    await suppress(world.nats, "m1@theirs.example", version=2, deleted=True)
+    tries = []
+
+    async def sent():  # the process follows the bucket by itself
+        tries.append(f"again{len(tries)}")
+        await world.ask(chunk(1, id_=tries[-1]))
+        (again,) = await world.wait_for_reports(1, f"chk_{tries[-1]}")
+        return states(again) == {1: "delivered"}
+
+    await eventually(sent, what="m1 gets mail again")
+    assert sink.received[-1].rcpt_tos == ("m1@theirs.example",)
+    await world.all_acknowledged()
+
+
+async def suppress(nats, address, version, *, deleted=False):
+    await configure(nats)
+    document = SuppressedDocument(
+        address=address, account="acc_one", version=version, deleted=deleted
+    )
+    async with connected(nats, "api") as bus:
+        where = subjects.config(suppressed_key("acc_one", address))
+        await bus.publish(Publication(where, encode(document), None))
 
 
 async def test_4xx_comes_again_by_schedule_and_5xx_is_final(smtp, world, sink):

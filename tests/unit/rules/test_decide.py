@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from postroom_contract.commands import RecordBounce
 from postroom_contract.rules import (
     Condition,
     Group,
@@ -124,6 +125,29 @@ def test_other_roles_have_their_one_command(role: str, kinds: list[str]) -> None
     assert [str(type(one).__struct_config__.tag) for one in commands] == kinds
     if role == "reply":
         assert commands[0].token == "r1-x-y"
+
+
+REPORT = b'Content-Type: multipart/report;\r\n report-type="Feedback-Report"; boundary=x\r\n'
+
+
+@pytest.mark.parametrize("role", ["post", "reply", "owner"])
+def test_a_complaint_to_a_forum_is_shown_to_it_and_never_posted(role: str) -> None:
+    rules = (rule("a", ALWAYS, PostToForum("frm_1")),)
+    seen = facts(REPORT + RAW, role=role, forum="frm_1")
+    assert seen.report == "feedback-report"
+    event = event_for(role, "r1-x-y" if role == "reply" else None, decide(seen, Ruleset(1, rules)))
+    summary = msgspec.structs.replace(event.summary, report=seen.report)
+    (command,) = consequences(msgspec.structs.replace(event, summary=summary))
+    assert isinstance(command, RecordBounce)
+    assert (command.forum, command.token) == ("frm_1", None)
+    assert event.decision.notes
+
+
+def test_other_reports_to_a_forum_are_not_shown_to_it() -> None:
+    raw = REPORT.replace(b"Feedback-Report", b"delivery-status") + RAW
+    event = event_for("post", None, decide(facts(raw, role="post", forum="frm_1"), Ruleset(1, ())))
+    summary = msgspec.structs.replace(event.summary, report="delivery-status")
+    assert consequences(msgspec.structs.replace(event, summary=summary)) == []
 
 
 def test_commands_repeat_under_the_same_ids() -> None:

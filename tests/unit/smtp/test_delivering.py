@@ -12,6 +12,7 @@ from postroom_contract.commands import DeliverChunk, OutboxMail, Progress, Recip
 from postroom_contract.events import DeliveryReported
 from postroom_runtime.errors import NotYetError, RefusedError, UnavailableError
 from postroom_runtime.messages import Publication
+from postroom_smtp.domain import delivery
 from postroom_smtp.domain.delivery import HopReply
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.receiving import Receiving
@@ -159,6 +160,57 @@ async def test_no_relay_captures_everything():
     assert {r.reply for r in report.results} == {"captured: no relay is set"}
     assert desk.progress == {1: "captured", 2: "captured"}
     assert not desk.hop.sent
+
+
+@pytest.mark.parametrize("relay", [True, False])
+async def test_nothing_is_sent_to_a_suppressed_address(relay):
+    desk = Desk(relay=relay)
+    desk.directory.suppressed = {("acc_one", "m1@theirs.example"), ("acc_two", "m2@theirs.example")}
+    await desk.handler.deliver(chunk(1, 2))
+    (report,) = desk.reports
+    assert states(report) == {1: "suppressed", 2: "delivered" if relay else "captured"}
+    assert report.results[0].reply == "not sent: this address is suppressed"
+    assert desk.progress[1] == "suppressed"
+    assert desk.tried == (["m2@theirs.example"] if relay else [])
+    assert not desk.scheduled
+
+
+async def test_who_was_suppressed_meanwhile_is_not_tried_again():
+    desk = Desk({"m1@theirs.example": [DEFERRED]})
+    await desk.handler.deliver(chunk(1))
+    ((_, again),) = desk.scheduled
+    desk.directory.suppressed = {("acc_one", "m1@theirs.example")}
+    await desk.handler.deliver(again)
+    assert [states(one) for one in desk.reports] == [{1: "deferred"}, {1: "suppressed"}]
+    assert desk.tried == ["m1@theirs.example"]
+
+
+async def test_mail_for_our_own_door_is_never_held_back():
+    desk = Desk()
+    desk.directory.suppressed = {("acc_one", "a@ours.example")}
+    await desk.handler.deliver(for_address("a@ours.example"))
+    assert states(desk.reports[0]) == {1: "delivered"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (HopReply(550, "5.1.1 no such user"), "5.1.1"),
+        (HopReply(451, "4.2.0 later"), "4.2.0"),
+        (HopReply(250, "2.1.5 fine"), "2.1.5"),
+        (HopReply(250, "fine"), ""),
+        (HopReply(550, "no such user"), "5.0.0"),
+        (HopReply(452, "5.2.2 it says both"), "4.0.0"),
+        (HopReply(554, "5.9.9.9 is blocked"), "5.0.0"),
+        (HopReply(550, "5.7.1 not you", "unreachable"), ""),
+        (HopReply(0, "no route"), ""),
+    ],
+)
+def test_the_status_is_what_the_server_said(reply, status):
+    outcome = delivery.outcome_of(recipient(1), reply)
+    assert outcome.status == status
+    told = delivery.report(chunk(1), MAIL, [outcome], time=FixedClock().now(), next_attempt_at=None)
+    assert told.results[0].status == status
 
 
 def for_address(address):

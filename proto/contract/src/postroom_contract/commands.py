@@ -39,7 +39,10 @@ class PostMail(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.post"):
 
 
 class RecordBounce(CommandBase, frozen=True, kw_only=True, tag="forum-bridge.bounce"):
-    """A mail came back to the VERP address with this token."""
+    """A mail came back to the VERP address with this token; None: a complaint to the forum's own.
+
+    The owner reads what it says. A complaint without a token has one of ours within.
+    """
 
     forum: str
     mail: MailReference
@@ -195,7 +198,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a chunk is: the serials that need no further attempt, and how they ended."""
 
     chunk: str
-    done: dict[int, Literal["delivered", "failed", "captured"]]
+    done: dict[int, Literal["delivered", "failed", "captured", "suppressed"]]
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):

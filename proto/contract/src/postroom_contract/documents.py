@@ -56,6 +56,16 @@ class SubmissionDocument(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
+class SuppressedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that nothing of this account is sent to."""
+
+    address: str
+    """Canonical, its local part in lower case."""
+    account: str
+    version: int
+    deleted: bool = False
+
+
 class FetchSource(msgspec.Struct, frozen=True, kw_only=True):
     """A server of other people that a mailbox's mail is fetched from, and how."""
 
@@ -170,6 +180,11 @@ def domain_key(domain: str) -> str:
 def submission_key(login: str) -> str:
     """Return the key of who may sign in to send mail, by e-mail address in lower case."""
     return f"submission.{short_hash(login)}"
+
+
+def suppressed_key(account: str, address: str) -> str:
+    """Return the key of an address that nothing of an account is sent to (lower case)."""
+    return f"suppressed.{short_hash(account, address)}"
 
 
 def hold_key(account: str, domain: str) -> str:

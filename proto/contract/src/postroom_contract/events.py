@@ -122,7 +122,11 @@ class PostModerated(EventBase, frozen=True, kw_only=True, tag="post.moderated"):
     state: PostState
 
 
-DeliveryState = Literal["delivered", "deferred", "failed", "captured"]
+DeliveryState = Literal[
+    "delivered", "deferred", "failed", "captured", "suppressed", "bounced", "complained"
+]  # fmt: skip
+"""`suppressed`: not sent, because nothing is sent to this address; `bounced`: it was taken by the
+next server and came back; `complained`: its reader called it spam."""
 
 
 class DeliveryResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,10 +138,15 @@ class DeliveryResult(msgspec.Struct, frozen=True, kw_only=True):
     """The next hop's words, or ours."""
     serial: int
     """The delivery's number at its owner."""
+    status: str = ""
+    """RFC 3463, as `5.1.1`: 5 = for good, 4 = for now. Empty: nobody said it."""
 
 
 class DeliveryReported(EventBase, frozen=True, kw_only=True, tag="delivery.reported"):
-    """How an attempt at a chunk went. `about` is the chunk's id."""
+    """How an attempt at a chunk went, or what a mail told of one of its copies afterwards.
+
+    `about` is the chunk's id, or that of the mail.
+    """
 
     outbox: str
     origin: str
@@ -145,9 +154,13 @@ class DeliveryReported(EventBase, frozen=True, kw_only=True, tag="delivery.repor
     subject: str
     message_id: str
     chunk: str
+    """Empty when a mail told."""
     attempt: int
+    """From 1; 0 when a mail told."""
     next_attempt_at: datetime | None
     results: tuple[DeliveryResult, ...]
+    mail: str = ""
+    """The mail that told: a bounce or a complaint; empty: it was the next server."""
 
 
 class MailRefused(EventBase, frozen=True, kw_only=True, tag="mail.refused"):

@@ -125,6 +125,9 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
     deferred: int = 0
     failed: int = 0
     captured: int = 0
+    suppressed: int = 0
+    bounced: int = 0
+    complained: int = 0
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):

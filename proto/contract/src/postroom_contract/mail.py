@@ -113,3 +113,5 @@ class MailSummary(msgspec.Struct, frozen=True, kw_only=True):
     robot_signs: tuple[str, ...]
     """Why this mail must never be answered or posted; empty for a person's mail."""
     defects: tuple[str, ...]
+    report: str = ""
+    """Of a report (multipart/report) its kind, as `delivery-status` or `feedback-report`."""

@@ -45,6 +45,7 @@ _EVENTS_OF: Final = {
         "member.joined",
         "member.left",
         "member.changed",
+        "delivery.reported",  # a mail told of a copy
     ),
     "smtp": ("delivery.reported", "mail.refused"),
     "fetcher": ("mailbox.checked",),

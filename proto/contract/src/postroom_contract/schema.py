@@ -55,6 +55,7 @@ def schemas() -> dict[str, bytes]:
         documents.RuleDocument,
         documents.RulesetDocument,
         documents.SubmissionDocument,
+        documents.SuppressedDocument,
         documents.HoldDocument,
         documents.DoorDocument,
     ):

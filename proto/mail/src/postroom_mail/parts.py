@@ -10,7 +10,7 @@ import email.policy
 import re
 from collections.abc import Callable, Sequence
 from email.message import Message
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import fast_mail_parser
 import msgspec
@@ -33,6 +33,7 @@ _CHARSET = re.compile(r""";\s*charset\*?\s*=\s*["']?([^\s"';()<>]{1,80})""", re.
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,99}")
 
 Source = Literal["plain", "html", "none"]
+T = TypeVar("T")
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ def read_body(head: Head, raw: bytes, fallback: str = "") -> Body:
     except BaseException as error:  # noqa: BLE001  # a panic in Rust is a BaseException
         reason = one_line(f"{type(error).__name__}: {error}", 120)
     try:
-        if payload.count(b"\n") * (1 + payload.lower().count(b"boundary")) > _MAX_SLOW_WORK:
+        if _is_slow_work(payload):
             return Body("", "none", (), (f"the body could not be read ({reason})",))
         body = _collect(_slow_tree, payload, fallback)
     except MemoryError:
@@ -79,6 +80,28 @@ def read_body(head: Head, raw: bytes, fallback: str = "") -> Body:
         return Body("", "none", (), (f"the body could not be read ({type(error).__name__})",))
     defect = f"the body is not clean MIME and was repaired ({reason})"
     return msgspec.structs.replace(body, defects=(defect, *body.defects))
+
+
+def read_tree(head: Head, raw: bytes, use: Callable[["Part"], T]) -> T | None:
+    """Return what `use` makes of the tree; None for what neither reader takes.
+
+    Raises nothing but MemoryError, whatever the reader or `use` raises.
+    """
+    payload = head.mime + b"\r\n" + raw[head.body_at :]
+    for reader in (_fast_tree, _slow_tree):
+        if reader is _slow_tree and _is_slow_work(payload):
+            break
+        try:
+            return use(reader(payload, _Budget()))
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException:  # noqa: BLE001, S112  # as in `read_body`; the caller hears None
+            continue
+    return None
+
+
+def _is_slow_work(payload: bytes) -> bool:
+    return payload.count(b"\n") * (1 + payload.lower().count(b"boundary")) > _MAX_SLOW_WORK
 
 
 class _Budget:
@@ -146,6 +169,8 @@ def _slow_name(message: Message) -> str:
 
 
 def _slow_content(message: Message) -> bytes:
+    if message.get_content_type() == "message/delivery-status" and message.is_multipart():
+        return b"\n".join(one.as_bytes() for one in message.get_payload())  # type: ignore[union-attr]  # its blocks are messages
     if message.is_multipart():
         inner = message.get_payload(0)
         return inner.as_bytes() if isinstance(inner, Message) else b""

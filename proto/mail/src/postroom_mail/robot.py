@@ -3,6 +3,8 @@
 Law: the answer is a list of reasons; it is empty for what a person wrote by hand, in any doubt too.
 """
 
+import re
+
 from postroom_mail.values import Mail
 
 MAX_HOPS = 50
@@ -11,6 +13,7 @@ MAX_HOPS = 50
 FORWARDED_HEADER = "Postroom-Forwarded"
 """Put on top of a mail that a rule sends on; one that has it is not sent on again."""
 
+_REPORT_TYPE = re.compile(r""";\s{0,99}report-type\s{0,9}=\s{0,9}"?([a-z-]{1,40})""", re.IGNORECASE)
 _PRECEDENCES = frozenset({"bulk", "junk", "list", "auto_reply", "auto-reply"})
 # "DR", "RN", "NRN" only suppress receipts, which Exchange asks for in people's mail too.
 _SUPPRESSED = frozenset({"all", "oof", "autoreply"})
@@ -47,6 +50,15 @@ def robot_signs(mail: Mail, *, envelope_sender: str | None, own_marker: bool) ->
     if hops > MAX_HOPS:
         signs.append(f"it has passed {hops} servers, more than {MAX_HOPS}: a loop")
     return tuple(dict.fromkeys(signs))
+
+
+def report_kind(mail: Mail) -> str:
+    """Return which kind of report a mail is (RFC 6522), as `delivery-status`; empty: none."""
+    value = next(iter(mail.header("content-type")), "")
+    if _keyword(value) != "multipart/report":
+        return ""
+    found = _REPORT_TYPE.search(value)
+    return found[1].lower() if found else ""
 
 
 def _auto_submitted(mail: Mail) -> list[str]:

@@ -55,3 +55,48 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
         """Return all values under a name in any case, in the mail's order."""
         wanted = name.lower()
         return tuple(value for field, value in self.headers if field.lower() == wanted)
+
+
+Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]
+"""RFC 3464 §2.3.3."""
+
+
+class Fate(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one recipient, as the mail claims. Addresses are canonical, or empty."""
+
+    action: Action
+    recipient: str = ""
+    """Where it went in the end (Final-Recipient)."""
+    original: str = ""
+    """Where it was sent to, if that was said (Original-Recipient)."""
+    status: str = ""
+    """RFC 3463, as `5.1.1`; empty: not said."""
+    words: str = ""
+    """The server's own, on one line."""
+    server: str = ""
+    """Who said so (Remote-MTA)."""
+
+
+class Complaint(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody pressed "this is spam" (RFC 5965)."""
+
+    kind: str
+    """Feedback-Type: abuse, fraud, not-spam, …"""
+    recipients: tuple[str, ...]
+    """Original-Rcpt-To, canonical."""
+    sender: str
+    """Original-Mail-From, canonical, or empty."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mail says of deliveries.
+
+    `delivery`: it has a delivery status; `guess`: known words of an old mail server; `answer`: a
+    program answered for a person; `none`: nothing of the kind.
+    """
+
+    kind: Literal["delivery", "guess", "complaint", "answer", "none"]
+    fates: tuple[Fate, ...] = ()
+    complaint: Complaint | None = None
+    tokens: tuple[str, ...] = ()
+    """What has the form of a token in the report and in the original's header; not verified."""

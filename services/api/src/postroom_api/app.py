@@ -36,6 +36,7 @@ from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.staff import Staff
 from postroom_api.http.submission import Submission
+from postroom_api.http.suppressions import SuppressionDesk
 from postroom_api.http.system import SystemDesk
 from postroom_api.http.trial_mails import TrialMails
 from postroom_api.http.trials import Trials
@@ -70,6 +71,7 @@ from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.submission_passwords import SubmissionPasswords
+from postroom_api.postgres.suppressions import Suppressions
 from postroom_api.postgres.tokens import Tokens
 from postroom_api.postgres.trial_mails import TrialMails as TrialMailRows
 from postroom_api.postgres.users import Users
@@ -153,6 +155,7 @@ async def start(process: Process) -> None:
         Ledgers(services, office, LedgerRows(access), process.clock),
         Importing(services, office, Acts(access)),
         MailDomainDesk(services, MailDomains(access), process.clock, relay),
+        SuppressionDesk(Suppressions(access), relay),
         QueueDesk(Queue(access), bus, process.clock, relay, vitals),
     )  # fmt: skip
     shared = Shared(

@@ -11,14 +11,14 @@ from postroom_forum_bridge.handlers.publishing import Publishing
 from postroom_forum_bridge.handlers.questions import Questions
 from postroom_forum_bridge.handlers.writing import WritePosts
 from postroom_forum_bridge.nats import NatsMails, NatsOutbox, serve
-from postroom_forum_bridge.ports import ReadMail
+from postroom_forum_bridge.ports import ReadMail, ReadReport
 from postroom_forum_bridge.postgres.deliveries import PostgresDeliveries
 from postroom_forum_bridge.postgres.forums import PostgresForums
 from postroom_forum_bridge.postgres.letters import PostgresFanouts
 from postroom_forum_bridge.postgres.lists import PostgresLists
 from postroom_forum_bridge.postgres.members import PostgresMembers
 from postroom_mail.read import framed
-from postroom_mail.values import Mail
+from postroom_mail.values import Mail, Report
 from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.consume import Consumer, original_of
@@ -52,6 +52,12 @@ async def start(process: Process) -> None:
     process.on_stop(working.close)
     reading = WorkerPool("postroom_mail.read:read_framed", Mail, what="reading the mail")
     process.on_stop(reading.stop)
+    # What comes back is rare: its worker is started when it is needed.
+    returned = WorkerPool(
+        "postroom_mail.reports:read_report", Report, what="reading the report", size=1
+    )
+    returned.defer()
+    process.on_stop(returned.stop)
 
     async def read(raw: bytes, charset: str) -> Mail:
         return await reading.call(framed(raw, charset))
@@ -67,7 +73,7 @@ async def start(process: Process) -> None:
     await serve(bus, _questions(process, bus, asked, settings, relay).answer)
     process.on_stop(bus.stop_serving)
     process.spawn(relay.run(), "relay")
-    messages = _messages(process, bus, working, settings, relay, read)
+    messages = _messages(process, bus, working, settings, relay, read, returned.call)
     for spec, handler in (
         (FORUM_COMMANDS, messages.on_command),
         (FORUM_DELIVERIES, messages.on_report),
@@ -105,10 +111,14 @@ def _messages(
     settings: config.ForumConfig,
     relay: Relay,
     read: ReadMail,
+    read_report: ReadReport,
 ) -> Messages:
     deliveries = PostgresDeliveries(database, USE_SECONDS)
     forums = PostgresForums(database)
-    posting = PostMails(forums, deliveries, NatsMails(bus), read, settings.voice, relay.wake)
+    mails = NatsMails(bus)
+    posting = PostMails(forums, deliveries, mails, read, settings.voice, relay.wake)
     members = PostgresMembers(database, USE_SECONDS)
-    notices = Notices(deliveries, members, settings.voice.keys, process.clock, relay.wake)
+    notices = Notices(
+        deliveries, members, mails, read_report, settings.voice.keys, process.clock, relay.wake
+    )
     return Messages(posting, notices, lambda redo: original_of(bus, redo))

@@ -32,12 +32,16 @@ from postroom_contract.membership import (
 from postroom_forum_bridge.domain.authority import Delivery
 from postroom_forum_bridge.domain.entry import Entry
 from postroom_forum_bridge.domain.fanout import Copy, Letter
+from postroom_forum_bridge.domain.returns import Return, ReturnKind
 from postroom_forum_bridge.domain.rights import Rules, Standing
 from postroom_forum_bridge.domain.threading import Known, Place
-from postroom_mail.values import Mail
+from postroom_mail.values import Mail, Report
 
 ReadMail = Callable[[bytes, str], Awaitable[Mail]]
 """Reads a mail, with the charset of what names none; RefusedError when it goes beyond limits."""
+
+ReadReport = Callable[[bytes], Awaitable[Report]]
+"""Reads what a mail says of deliveries; RefusedError when it goes beyond limits."""
 
 Outcome = Literal["posted", "held", "known", "robot"]
 Code = Literal["not_found", "conflict", "invalid", "forbidden", "stale"]
@@ -211,8 +215,8 @@ class Deliveries(Protocol):
     async def report(self, account: str, post: str, results: Sequence[DeliveryResult]) -> None:
         """Write down the results of an attempt; a final state stays."""
 
-    async def bounce(self, serial: int, mail: str, now: datetime) -> None:
-        """Write down that a mail came back."""
+    async def returned(self, serial: int, mail: str, told: Return, now: datetime) -> bool:
+        """Write down what a mail told, once; return whether it changed the copy."""
 
 
 class Fanouts(Protocol):
@@ -235,6 +239,26 @@ class Fanouts(Protocol):
 
     async def moderated(self, post: str) -> "PostChange | None":
         """Return how it stands with a post."""
+
+    async def returned(self, mail: str) -> "ReturnedCopy | None":
+        """Return what a mail told of a copy."""
+
+
+class ReturnedCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy that a mail told of."""
+
+    account: str
+    forum: str
+    post: str
+    subject: str
+    message_id: str
+    serial: int
+    address: str
+    mail: str
+    kind: ReturnKind
+    status: str
+    words: str
+    at: datetime
 
 
 class MemberChange(msgspec.Struct, frozen=True, kw_only=True):

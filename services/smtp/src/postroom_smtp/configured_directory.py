@@ -1,4 +1,4 @@
-"""Our addresses and domains, and who may sign in, as the configuration bucket has them."""
+"""What the configuration bucket has of addresses, domains, who signs in and who gets nothing."""
 
 from postroom_contract.documents import (
     DOOR_KEY,
@@ -7,14 +7,16 @@ from postroom_contract.documents import (
     DoorDocument,
     HoldDocument,
     SubmissionDocument,
+    SuppressedDocument,
     address_key,
     domain_key,
     hold_key,
     submission_key,
+    suppressed_key,
 )
 from postroom_runtime.configuration import Configuration
 
-FAMILIES = ("address", "domain", "submission", "hold", "door")
+FAMILIES = ("address", "domain", "submission", "suppressed", "hold", "door")
 
 
 class ConfiguredDirectory:
@@ -38,6 +40,11 @@ class ConfiguredDirectory:
     def submission(self, login: str) -> SubmissionDocument | None:
         """Return who signs in with this; UnavailableError when it cannot be read."""
         return self._configuration.get(submission_key(login), SubmissionDocument)
+
+    def is_suppressed(self, account: str, canonical: str) -> bool:
+        """Return whether nothing of an account is sent to this address."""
+        key = suppressed_key(account, canonical)
+        return self._configuration.get(key, SuppressedDocument) is not None
 
     def holds(self, account: str, domain: str) -> bool:
         """Return whether an account sends nothing to this domain for now."""

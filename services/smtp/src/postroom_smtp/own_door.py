@@ -33,6 +33,13 @@ class OwnDoor:
             return None
         return self._door
 
+    def is_suppressed(self, account: str, address: str) -> bool:
+        """Return whether nothing of an account is sent to this address."""
+        try:
+            return self._directory.is_suppressed(account, parse_address(address).canonical)
+        except AddressError:
+            return False
+
 
 def reachable(host: str) -> str:
     """Return the address on which a listener of `host` is reached from this machine."""

@@ -95,6 +95,9 @@ class Directory(Protocol):
     def submission(self, login: str) -> SubmissionDocument | None:
         """Return who signs in with this; UnavailableError when it cannot be read."""
 
+    def is_suppressed(self, account: str, canonical: str) -> bool:
+        """Return whether nothing of an account is sent to this address."""
+
     def knows(self) -> bool:
         """Return whether "not found" means "does not exist"."""
 
@@ -151,13 +154,16 @@ class Relay(Protocol):
 
 
 class Ways(Protocol):
-    """Which copies need not leave."""
+    """Which copies need not leave, and which must not."""
 
     def inward(self, address: str) -> Relay | None:
         """Return our own door for an address that it takes mail for, else None.
 
         NotYetError as long as we have not heard which addresses are ours.
         """
+
+    def is_suppressed(self, account: str, address: str) -> bool:
+        """Return whether nothing of an account is sent to this address."""
 
 
 class Counts(Protocol):

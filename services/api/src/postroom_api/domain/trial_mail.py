@@ -81,7 +81,7 @@ def way(
         seconds = max((arrival.received_at - begun_at).total_seconds(), 0.0)
         words = f"after {seconds:.2f} s"
         stages.append(Step(name="arrived", well=True, words=words))
-    elif sent is not None and sent.state in {"failed", "captured"}:
+    elif sent is not None and sent.state in {"failed", "captured", "suppressed", "bounced"}:
         error = f"It was not delivered: {sent.reply}"
     elif now - begun_at > PATIENCE:
         error = "It has not come in within ten minutes. It may come yet: look at the messages."

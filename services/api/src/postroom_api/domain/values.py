@@ -98,6 +98,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     next_attempt_at: datetime | None
     reported_at: datetime
+    status: str = ""
+    """RFC 3463, as `5.1.1`; empty: nobody said it."""
 
 
 class SetAsideRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from postroom_api.http import (
     queue_api,
     sharing_api,
     submission_api,
+    suppressions_api,
     system_api,
     trials_api,
 )
@@ -277,7 +278,7 @@ def router() -> Router:
         *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
         *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
-        *submission_api.HANDLERS, *mail_domains_api.HANDLERS,
-        *queue_api.HANDLERS,
+        *submission_api.HANDLERS, *mail_domains_api.HANDLERS, *queue_api.HANDLERS,
+        *suppressions_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

@@ -32,6 +32,7 @@ from postroom_api.http import (
     setup_pages,
     sharing_pages,
     sign_in_pages,
+    suppression_pages,
     system_pages,
     trial_pages,
 )
@@ -57,6 +58,7 @@ from postroom_api.http.security import Authentication, Deadline, Framing, princi
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.staff import Staff
 from postroom_api.http.submission import Submission
+from postroom_api.http.suppressions import SuppressionDesk
 from postroom_api.http.system import SystemDesk
 from postroom_api.http.trials import Trials
 from postroom_api.postgres.idempotency import Idempotency
@@ -73,7 +75,7 @@ PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
-    mail_domain_pages, queue_pages,
+    mail_domain_pages, queue_pages, suppression_pages,
 )  # fmt: skip
 
 
@@ -98,6 +100,7 @@ class Desks:
     ledgers: Ledgers
     importing: Importing
     mail_domains: MailDomainDesk
+    suppressions: SuppressionDesk
     queue: QueueDesk
 
 

@@ -48,6 +48,7 @@ _EXAMPLES: Final[dict[str, Any]] = {
         "imap": {"host": "imap.example.org"},
         "domains": ["example.org"],
     },
+    "createSuppression": {"address": "ben@example.net", "words": "he asked for it"},
     "inviteUser": {"email": "anna@example.org", "name": "Anna"},
     "changeUser": {"state": "deactivated"},
     "holdDestination": {"domain": "example.net"},

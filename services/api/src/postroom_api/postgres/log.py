@@ -22,7 +22,7 @@ _MESSAGE = (
 _RULES = "SELECT id FROM config.rule"
 DELIVERY = (
     "serial, origin, outbox, forum, recipient, subject, message_id, state, reply, attempt,"
-    " next_attempt_at, reported_at"
+    " next_attempt_at, reported_at, status"
 )
 _SET_ASIDE = "id, service, subject, reason, deliveries, stored_at, redone_at"
 

@@ -70,7 +70,7 @@ class Overviews:
                 " (SELECT count(*) FROM config.mailbox WHERE NOT active) AS paused,"
                 " (SELECT count(*) FROM config.set_aside WHERE redone_at IS NULL) AS set_aside,"
                 " (SELECT count(*) FROM config.delivery WHERE state = 'deferred') AS deferred,"
-                " (SELECT count(*) FROM config.delivery WHERE state = 'failed'"
+                " (SELECT count(*) FROM config.delivery WHERE state IN ('failed', 'bounced')"
                 "  AND reported_at > $2) AS failed_today,"
                 " (SELECT count(*) FROM config.rule) AS rules,"
                 " (SELECT count(*) FROM config.forum WHERE state = 'open') AS forums,"

@@ -16,6 +16,7 @@ Document = (
     | documents.RuleDocument
     | documents.RulesetDocument
     | documents.SubmissionDocument
+    | documents.SuppressedDocument
     | documents.HoldDocument
     | documents.DoorDocument
 )
@@ -82,6 +83,23 @@ async def submission(connection: Connection, login: str) -> tuple[str, Document]
         version=await _next_version(connection),
     )
     return documents.submission_key(login), document
+
+
+async def suppressed(connection: Connection, names: str) -> tuple[str, Document]:
+    """Return (key, document) of `account address` that nothing is sent to, or is again."""
+    account, _, address = names.partition(" ")
+    row: Any = await connection.fetchrow(
+        "SELECT version FROM config.suppression WHERE account = $1 AND address = $2",
+        account,
+        address,
+    )
+    document = documents.SuppressedDocument(
+        address=address,
+        account=account,
+        version=row["version"] if row else await _next_version(connection),
+        deleted=row is None,
+    )
+    return documents.suppressed_key(account, address), document
 
 
 async def hold(connection: Connection, held: str) -> tuple[str, Document]:
@@ -241,6 +259,7 @@ READERS: Final[dict[str, Reader]] = {
     "address": _alone(address),
     "domain": _alone(domain),
     "submission": _alone(submission),
+    "suppressed": _alone(suppressed),
     "hold": _alone(hold),
     "door": door,
     "rule": _alone(gone_rule),

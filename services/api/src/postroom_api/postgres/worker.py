@@ -15,6 +15,7 @@ from postroom_api.postgres import stored_documents
 from postroom_api.postgres.checks import write_check
 from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
+from postroom_api.postgres.suppressing import suppress_failing
 from postroom_contract.commands import SetAside, SilencePerson
 from postroom_contract.events import (
     DeliveryReported,
@@ -104,6 +105,7 @@ class Worker:
                 ("ruleset", "'ruleset ' || scope"),
                 ("address", "'address ' || address"),
                 ("submission_password", "'submission ' || login"),
+                ("suppression", "'suppressed ' || account || ' ' || address"),
                 ("hold", "'hold ' || account || ' ' || domain"),
                 ("door", "'door smtp'"),
             ):
@@ -277,6 +279,7 @@ async def _write_event(connection: Connection, found: Found, event: Event) -> No
         )
     elif isinstance(event, DeliveryReported):
         await _write_deliveries(connection, event)
+        await suppress_failing(connection, event)
     elif isinstance(event, MailRefused):
         await _write_refusal(connection, event)
     elif isinstance(event, MailboxChecked):
@@ -320,14 +323,17 @@ def _text(value: str) -> str:
 
 
 async def _write_deliveries(connection: Connection, event: DeliveryReported) -> None:
+    """What a mail told of a copy stays, whatever report of an attempt comes after it."""
     await connection.executemany(
-        "INSERT INTO config.delivery (account, serial, origin, outbox, forum, recipient, subject,"
-        " message_id, state, reply, attempt, next_attempt_at, reported_at, chunk)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+        "INSERT INTO config.delivery AS d (account, serial, origin, outbox, forum, recipient,"
+        " subject, message_id, state, reply, attempt, next_attempt_at, reported_at, status, chunk)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
         " ON CONFLICT (account, serial) DO UPDATE SET state = excluded.state,"
-        " reply = excluded.reply, attempt = excluded.attempt,"
+        " reply = excluded.reply, attempt = greatest(d.attempt, excluded.attempt),"
         " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at,"
-        " chunk = excluded.chunk",
+        " status = excluded.status, chunk = coalesce(nullif(excluded.chunk, ''), d.chunk)"
+        " WHERE d.state NOT IN ('bounced', 'complained')"
+        " OR excluded.state IN ('bounced', 'complained')",
         [
             (
                 event.account,
@@ -343,6 +349,7 @@ async def _write_deliveries(connection: Connection, event: DeliveryReported) -> 
                 event.attempt,
                 event.next_attempt_at if result.state == "deferred" else None,
                 event.time,
+                result.status,
                 event.chunk,
             )
             for result in event.results

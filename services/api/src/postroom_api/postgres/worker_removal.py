@@ -20,15 +20,16 @@ NOTED: Final = (
     ("dkim_key", None),
     ("domain", "'domain ' || domain"),
     ("submission_password", "'submission ' || login"),
+    ("suppression", "'suppressed ' || account || ' ' || address"),
     ("hold", "'hold ' || account || ' ' || domain"),
 )
 """Configuration, in an order in which it can go, with the note that makes its deletion known."""
 LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check", "refusal")
 """Projections: they may be large, and are deleted piece by piece."""
 REST: Final = (
-    "notice", "operation", "setup", "deleted_mailbox", "idempotency", "forum", "connect_link",
-    "mail_service", "mailbox_summary", "mailbox_word", "recovery_code", "second_factor", "link",
-    "token", "session", "person", "audit",
+    "notice", "operation", "setup", "address_failure", "deleted_mailbox", "idempotency", "forum",
+    "connect_link", "mail_service", "mailbox_summary", "mailbox_word", "recovery_code",
+    "second_factor", "link", "token", "session", "person", "audit",
 )  # fmt: skip
 PIECE: Final = 2_000
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 from postroom_contract.events import (
+    DeliveryReported,
+    DeliveryResult,
     Event,
     ForumChanged,
     MemberChanged,
@@ -12,7 +14,15 @@ from postroom_contract.events import (
     TopicChanged,
 )
 from postroom_contract.ids import derived_id
-from postroom_forum_bridge.ports import ForumChange, MemberChange, PostChange, TopicChange
+from postroom_forum_bridge.domain.fanout import outbox_id
+from postroom_forum_bridge.domain.returns import STATES
+from postroom_forum_bridge.ports import (
+    ForumChange,
+    MemberChange,
+    PostChange,
+    ReturnedCopy,
+    TopicChange,
+)
 
 
 def membership(kind: str, change: MemberChange, version: str) -> Event:
@@ -46,6 +56,40 @@ def post_moderated(change: PostChange, version: str) -> Event:
     said = _said("post.moderated", change.post, version, change.account, change.forum)
     return PostModerated(
         time=change.changed_at, topic=change.topic, post=change.post, state=change.state, **said
+    )
+
+
+def delivery_returned(copy: ReturnedCopy) -> Event | None:
+    """Return the event of a copy that came back or was complained of; None: it stays as it is."""
+    state = STATES.get(copy.kind)
+    if state is None:
+        return None
+    return DeliveryReported(
+        id=derived_id("evt", "delivery.reported", copy.mail, str(copy.serial)),
+        time=copy.at,
+        account=copy.account,
+        scope=copy.forum,
+        about=copy.mail,
+        source="forum-bridge",
+        correlation=copy.mail,
+        causation=copy.mail,
+        outbox=outbox_id(copy.post),
+        origin=copy.post,
+        subject=copy.subject,
+        message_id=copy.message_id,
+        chunk="",
+        attempt=0,
+        next_attempt_at=None,
+        results=(
+            DeliveryResult(
+                recipient=copy.address,
+                state=state,
+                reply=copy.words,
+                serial=copy.serial,
+                status=copy.status,
+            ),
+        ),
+        mail=copy.mail,
     )
 
 

@@ -12,6 +12,7 @@ from postroom_contract.codec import encode
 from postroom_contract.events import Event
 from postroom_forum_bridge.domain.fanout import Voice, chunks, outbox_mail, post_created
 from postroom_forum_bridge.handlers.announcing import (
+    delivery_returned,
     forum_changed,
     membership,
     post_moderated,
@@ -54,6 +55,9 @@ class Publishing:
             case "moderated":
                 post = await self._fanouts.moderated(about)
                 return post_moderated(post, version) if post else None
+            case "returned":
+                copy = await self._fanouts.returned(about)
+                return delivery_returned(copy) if copy else None
             case _:
                 member = await self._fanouts.change(about)
                 return membership(kind, member, version) if member else None

@@ -1,7 +1,7 @@
 """Copies and how they fare.
 
-Law: delivered, failed and captured are final; only a mail that came back turns one of them, into
-failed.
+Law: what an attempt ends with is final; only a mail that tells of the copy turns it, into bounced
+or complained, and nothing turns a complaint.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from typing import Final
 
 from postroom_contract.events import DeliveryResult
 from postroom_forum_bridge.domain.authority import Delivery
+from postroom_forum_bridge.domain.returns import STATES, Return
 from postroom_runtime.postgres import Database
 
 MAX_REPLY: Final = 500
@@ -50,19 +51,33 @@ class PostgresDeliveries:
                 [one.reply.replace("\0", "")[:MAX_REPLY] for one in results],
             )
 
-    async def bounce(self, serial: int, mail: str, now: datetime) -> None:
-        """Write down that a mail came back."""
+    async def returned(self, serial: int, mail: str, told: Return, now: datetime) -> bool:
+        """Write down what a mail told, once; return whether it changed the copy."""
+        state = STATES.get(told.kind)
         async with self._database.transaction(seconds=self._seconds) as connection:
-            await connection.execute(
-                "INSERT INTO forum.bounce (mail, delivery, at) VALUES ($1, $2, $3)"
-                " ON CONFLICT DO NOTHING",
+            fresh = await connection.fetchval(
+                "INSERT INTO forum.bounce (mail, delivery, at, kind, status, words)"
+                " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING mail",
                 mail,
                 serial,
                 now,
+                told.kind,
+                told.status,
+                told.words.replace("\0", ""),
             )
-            await connection.execute(
-                "UPDATE forum.delivery SET state = 'failed', reply = 'bounced', updated_at = $2"
-                " WHERE serial = $1",
+            if fresh is None or state is None:
+                return False
+            changed = await connection.fetchval(
+                "UPDATE forum.delivery SET state = $3, reply = $4, updated_at = $2"
+                " WHERE serial = $1 AND state <> 'complained' RETURNING serial",
                 serial,
                 now,
+                state,
+                told.words.replace("\0", "")[:MAX_REPLY],
             )
+            if changed is None:
+                return False
+            await connection.execute(
+                "INSERT INTO forum.outbox (key) VALUES ('returned ' || $1::text)", mail
+            )
+        return True

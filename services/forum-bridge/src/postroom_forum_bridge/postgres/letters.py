@@ -3,7 +3,13 @@
 from typing import Final
 
 from postroom_forum_bridge.domain.fanout import Copy, Letter
-from postroom_forum_bridge.ports import ForumChange, MemberChange, PostChange, TopicChange
+from postroom_forum_bridge.ports import (
+    ForumChange,
+    MemberChange,
+    PostChange,
+    ReturnedCopy,
+    TopicChange,
+)
 from postroom_runtime.postgres import Connection, Database
 
 DEPTH: Final = 50
@@ -108,3 +114,16 @@ class PostgresFanouts:
                 post,
             )
         return PostChange(**dict(row)) if row else None
+
+    async def returned(self, mail: str) -> ReturnedCopy | None:
+        """Return what a mail told of a copy."""
+        async with self._database.transaction(seconds=READ_SECONDS) as connection:
+            row = await connection.fetchrow(
+                "SELECT b.mail, b.kind, b.status, b.words, b.at, d.serial, d.address, d.post,"
+                " p.subject, p.message_id, f.id AS forum, f.account"
+                " FROM forum.bounce b JOIN forum.delivery d ON d.serial = b.delivery"
+                " JOIN forum.post p ON p.id = d.post JOIN forum.forum f ON f.id = p.forum"
+                " WHERE b.mail = $1",
+                mail,
+            )
+        return ReturnedCopy(**dict(row)) if row else None

@@ -50,7 +50,10 @@ POST: Final = """
                count(*) FILTER (WHERE state = 'delivered') AS delivered,
                count(*) FILTER (WHERE state = 'deferred') AS deferred,
                count(*) FILTER (WHERE state = 'failed') AS failed,
-               count(*) FILTER (WHERE state = 'captured') AS captured
+               count(*) FILTER (WHERE state = 'captured') AS captured,
+               count(*) FILTER (WHERE state = 'suppressed') AS suppressed,
+               count(*) FILTER (WHERE state = 'bounced') AS bounced,
+               count(*) FILTER (WHERE state = 'complained') AS complained
           FROM forum.delivery WHERE post = p.id) d
 """
 MEMBER: Final = """

@@ -18,6 +18,7 @@ from postroom_contract.commands import (
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
 from postroom_contract.rules import Action, FlagOnServer, Forward, MoveOnServer, PostToForum
+from postroom_rules.domain.decide import COMPLAINT
 
 
 def consequences(event: MailSorted) -> list[Command]:
@@ -41,9 +42,18 @@ def consequences(event: MailSorted) -> list[Command]:
         name = derived_id("cmd", event.about, "leave")
         return [LeaveForum(id=name, forum=event.forum, token=event.token, **common)]
     actions = event.decision.actions
-    commands = [_command(event, action, common) for action in actions]
+    complaint = _complaint(event, common)
+    commands = [complaint, *(_command(event, action, common) for action in actions)]
     commands.append(_arranged(event, common))
     return [command for command in commands if command is not None]
+
+
+def _complaint(event: MailSorted, common: dict[str, Any]) -> Command | None:
+    """Return the question to the forum whether a complaint is of a mail of its own."""
+    if not event.forum or event.summary.report != COMPLAINT:
+        return None
+    name = derived_id("cmd", event.about, "bounce")
+    return RecordBounce(id=name, forum=event.forum, token=None, **common)
 
 
 def _arranged(event: MailSorted, common: dict[str, Any]) -> Command | None:

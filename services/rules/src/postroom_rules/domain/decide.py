@@ -1,5 +1,7 @@
 """One mail and one ruleset make one decision, with its reasons."""
 
+from typing import Final
+
 import msgspec
 
 from postroom_contract.documents import RuleDocument
@@ -29,6 +31,9 @@ RULED_ROLES = frozenset({"mail", "post"})
 """For the other roles there is one command, whatever people's rules say."""
 
 
+COMPLAINT: Final = "feedback-report"
+"""What a report of "this is spam" calls itself (RFC 5965 §2)."""
+_COMPLAINT: Final = "A complaint: the forum looks whether it is of a mail of its own."
 MAX_ACTIONS = 32
 MAX_FORWARDS = 4
 
@@ -72,6 +77,7 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
         deleted=state.deleted,
         actions=tuple(state.actions),
         trace=tuple(trace),
+        notes=(_COMPLAINT,) if facts.forum and facts.report == COMPLAINT else (),
     )
 
 
@@ -175,7 +181,7 @@ def _by_role(facts: Facts, ruleset: Ruleset) -> Decision:
     elif facts.role == "reply":
         note = f"Not posted: sent by a program ({'; '.join(facts.robot_signs)})."
     elif facts.role == "bounce":
-        note = "A mail of ours came back: recorded for the delivery it belongs to."
+        note = "It came to a bounce address: the forum reads what it says of the delivery."
     elif facts.role == "leave":
         note = "A member asks to leave the forum."
     else:

@@ -11,7 +11,7 @@ from postroom_contract.mail import (
     Role,
 )
 from postroom_mail.read import Mail
-from postroom_mail.robot import FORWARDED_HEADER, MAX_HOPS, robot_signs
+from postroom_mail.robot import FORWARDED_HEADER, MAX_HOPS, report_kind, robot_signs
 from postroom_mail.text import one_line
 
 PREVIEW_LENGTH = 300
@@ -42,6 +42,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All `none` where nobody was asked."""
     loops: str
     """Why sending the mail on would make a loop; empty when it would not."""
+    report: str = ""
+    """Which kind of report it is; empty: none."""
 
 
 def _faces(person: Person) -> tuple[str, ...]:
@@ -76,6 +78,7 @@ def facts_of(mail: Mail, envelope: Envelope, *, own_marker: bool) -> Facts:
         robot_signs=robot_signs(mail, envelope_sender=envelope.sender, own_marker=own_marker),
         authentication=envelope.authentication or Authentication(),
         loops=_loops(mail, own_marker=own_marker),
+        report=report_kind(mail),
     )
 
 
@@ -104,4 +107,5 @@ def summary_of(mail: Mail, facts: Facts) -> MailSummary:
         ),
         robot_signs=facts.robot_signs,
         defects=mail.defects,
+        report=facts.report,
     )

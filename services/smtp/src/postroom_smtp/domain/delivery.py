@@ -5,6 +5,7 @@ Laws:
 2. Report and next command derive their ids from what they say: repeating is harmless.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal
@@ -12,17 +13,20 @@ from typing import Final, Literal
 import msgspec
 
 from postroom_contract.commands import DeliverChunk, OutboxMail, Recipient
-from postroom_contract.events import DeliveryReported, DeliveryResult, DeliveryState
+from postroom_contract.events import DeliveryReported, DeliveryResult
 from postroom_contract.ids import derived_id
 from postroom_mail.crlf import is_clean
 from postroom_mail.template import Template, UnsafeHeaderError, fill
 from postroom_smtp.domain.retry import pause_after
 
-FinalState = Literal["delivered", "failed", "captured"]
+FinalState = Literal["delivered", "failed", "captured", "suppressed"]
+AttemptState = FinalState | Literal["deferred"]
 CAPTURED: Final = "captured: no relay is set"
+SUPPRESSED: Final = "not sent: this address is suppressed"
 HELD: Final = "held back by an administrator"
 BEFORE: Final = "settled before this attempt was interrupted"
 _SHOWN: Final = 500
+_ENHANCED: Final = re.compile(r"\s*([245])\.\d{1,3}\.\d{1,3}(?![\d.])")
 
 
 class HopReply(msgspec.Struct, frozen=True):
@@ -38,8 +42,10 @@ class Outcome(msgspec.Struct, frozen=True):
     """What became of one copy."""
 
     recipient: Recipient
-    state: DeliveryState
+    state: AttemptState
     reply: str
+    status: str = ""
+    """RFC 3463; empty: nobody said it."""
 
 
 class UnsendableError(ValueError):
@@ -61,13 +67,23 @@ def copy_for(recipient: Recipient, mail: OutboxMail) -> bytes:
 def outcome_of(recipient: Recipient, reply: HopReply) -> Outcome:
     """Return what a reply means: 2xx delivered, 5xx failed, anything else is tried again."""
     text = f"{reply.code} {reply.text}" if reply.code else reply.text
-    state: DeliveryState = "deferred"
+    state: AttemptState = "deferred"
     if not reply.trouble and reply.code // 100 == 2:  # noqa: PLR2004 - the class of success
         state = "delivered"
     elif not reply.trouble and reply.code // 100 == 5:  # noqa: PLR2004 - the permanent class
         state = "failed"
     shown = "".join(c if c.isprintable() else " " for c in text)
-    return Outcome(recipient, state, " ".join(shown.split())[:_SHOWN])
+    return Outcome(recipient, state, " ".join(shown.split())[:_SHOWN], _status(reply))
+
+
+def _status(reply: HopReply) -> str:
+    """Return the enhanced code (RFC 2034), or what a basic one of the classes 4 and 5 means."""
+    found = _ENHANCED.match(reply.text)
+    if reply.trouble or not reply.code:
+        return ""
+    if found and int(found[1]) == reply.code // 100:
+        return found[0].strip()
+    return f"{reply.code // 100}.0.0" if reply.code // 100 in {4, 5} else ""
 
 
 def settled_before(
@@ -82,7 +98,7 @@ def given_up(outcomes: Sequence[Outcome], attempt: int) -> list[Outcome]:
     if pause_after(attempt) is not None:
         return list(outcomes)
     return [
-        Outcome(one.recipient, "failed", f"gave up after 5 days: {one.reply}"[:_SHOWN])
+        Outcome(one.recipient, "failed", f"gave up after 5 days: {one.reply}"[:_SHOWN], one.status)
         if one.state == "deferred"
         else one
         for one in outcomes
@@ -126,6 +142,7 @@ def report(
                 state=one.state,
                 reply=one.reply,
                 serial=one.recipient.serial,
+                status=one.status,
             )
             for one in outcomes
         ),

@@ -234,6 +234,8 @@ class _Sender:
         except UnsendableError as error:
             return Outcome(recipient, "failed", str(error))
         inward = self._ways.inward(recipient.address)
+        if inward is None and self._ways.is_suppressed(mail.account, recipient.address):
+            return Outcome(recipient, "suppressed", delivery.SUPPRESSED)
         way = inward or self._relay
         if way is None:
             return Outcome(recipient, "captured", delivery.CAPTURED)
