@@ -165,6 +165,7 @@ async def release_ben(page: Page, system: System, topic: str) -> None:
     await page.get_by_label("E-mail address").fill(system.admin_email)
     await page.get_by_label("Password").fill(system.admin_password)
     await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("link", name="Outbox").click()
     await page.get_by_role("link", name="Suppressed", exact=True).click()
     await expect(page.get_by_role("row", name=CORA)).to_contain_text("called spam")
     await page.get_by_label("E-mail address").fill(CORA)
