@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from support import browser
 from support.client import Api, letter, send, wire
+from support.pictures import DESK, take
 from support.sink import Sink
 from support.system import System
 from support.waiting import eventually
@@ -219,3 +220,52 @@ async def test_a_rule_refuses_mail_while_its_sender_is_connected(running: System
         return await refusal() is None
 
     await eventually(taken, what="without the rule it is taken")
+
+
+@browser.NEEDED
+async def test_order_layers_and_the_shadow_on_the_page(running: System, api: Api) -> None:
+    await api.post("/mailboxes", name="Box", source={"type": "smtp", "addresses": [GARDEN]})
+    catching = {**compare("subject", "regex", r"\[ticket (\d+)\]"), "part": "whole"}
+    for name, more in (
+        ("Last word", {"layer": "after", "condition": compare("envelope_to", "exists")}),
+        ("Tickets", {"condition": catching}),
+        ("Night", {"condition": compare("time", "between", "00:00..23:59")}),
+    ):
+        tag = "ticket {1}" if name == "Tickets" else name
+        await api.post("/rules", name=name, actions=[{"kind": "add_tag", "tag": tag}], **more)
+    async with browser.chromium() as chrome:
+        page = await (await chrome.new_context(viewport=DESK)).new_page()
+        page.set_default_timeout(20_000)
+        await page.goto(f"{running.base_url}/sign-in")
+        await page.get_by_label("E-mail address").fill(running.admin_email)
+        await page.get_by_label("Password").fill(running.admin_password)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("link", name="Rules").click()
+        titles = page.locator("ol.list a.title")
+        await expect(titles).to_have_text(["Tickets", "Night", "Last word"])
+        await page.get_by_role("button", name="Earlier: Night").click()
+        await expect(titles).to_have_text(["Night", "Tickets", "Last word"])
+        await page.get_by_role("button", name="Earlier: Night").click()  # it is the first already
+        await expect(titles).to_have_text(["Night", "Tickets", "Last word"])
+        await expect(page.get_by_text("for all mailboxes, at the end")).to_be_visible()
+        await page.get_by_role("link", name="Night").click()
+        await expect(page.get_by_label("How, comparison 1")).to_have_value("between")
+        await page.get_by_label("In the shadow").check()
+        await take(page, "rule-shadow")
+        await page.get_by_role("button", name="Save rule").click()
+        await expect(page.locator("ol.list .tag")).to_have_text(["in the shadow"])
+        # A comparison without a value.
+        await page.get_by_role("link", name="Last word").click()
+        await expect(page.get_by_label("Rules for all mailboxes are tried")).to_have_value("after")
+        await page.get_by_label("What, comparison 1").select_option("from")
+        await page.get_by_label("Part of an address, comparison 1").select_option("domain")
+        await page.get_by_role("button", name="Save rule").click()
+        await expect(page.get_by_text("the domain of the sender is there")).to_be_visible()
+        await take(page, "rules-in-order")
+        mail = letter(ANNA, GARDEN, "[Ticket 4711] roof", message_id="1@x")
+        await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+        (row,) = await api.messages(1)
+        assert row["tags"] == ["ticket 4711", "Last word"]
+        await page.goto(f"{running.base_url}/messages/{row['id']}")
+        await expect(page.get_by_text("in the shadow: nothing was done")).to_be_visible()
+        await take(page, "message-shadow")

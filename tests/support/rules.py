@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from postroom_contract.documents import RuleDocument
 from postroom_contract.events import MailSorted
 from postroom_contract.mail import Envelope, MailSummary, Pointer
-from postroom_contract.rules import Condition, Decision, Group, Test
+from postroom_contract.rules import Condition, ConditionTrace, Decision, Group, Test
 from postroom_mail.read import read
+from postroom_rules.domain import conditions
 from postroom_rules.domain.facts import Facts, facts_of
+from postroom_rules.domain.values import Values
 
 RAW = (
     b"From: =?utf-8?q?Anna_M=C3=BCller?= <Anna@Example.NET>\r\n"
@@ -39,11 +41,15 @@ def facts(raw: bytes = RAW, *, own_marker: bool = False, **changes) -> Facts:
     return facts_of(read(raw), envelope(**changes), own_marker=own_marker)
 
 
-def check(field: str, operator: str, *values: str, header: str | None = None, negate=False) -> Test:
-    return Test(field=field, operator=operator, values=values, header=header, negate=negate)
+def evaluate(condition: Condition, found: Facts) -> tuple[bool, tuple[ConditionTrace, ...]]:
+    return conditions.evaluate(condition, Values(found))
 
 
-def rule(name: str, when: Condition, *then, version: int = 1) -> RuleDocument:
+def check(field: str, operator: str, *values: str, **more) -> Test:
+    return Test(field=field, operator=operator, values=values, **more)
+
+
+def rule(name: str, when: Condition, *then, version: int = 1, shadow: bool = False) -> RuleDocument:
     return RuleDocument(
         id=f"rul_{name}",
         account="acc_1",
@@ -53,6 +59,7 @@ def rule(name: str, when: Condition, *then, version: int = 1) -> RuleDocument:
         when=when,
         then=then,
         version=version,
+        shadow=shadow,
     )
 
 

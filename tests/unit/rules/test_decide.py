@@ -11,10 +11,9 @@ from postroom_contract.rules import (
     SetImportance,
     SetSpamRating,
 )
-from postroom_rules.domain.conditions import evaluate
 from postroom_rules.domain.consequences import consequences
 from postroom_rules.domain.decide import Ruleset, decide
-from support.rules import ALWAYS, NEVER, RAW, check, event_for, facts, rule
+from support.rules import ALWAYS, NEVER, RAW, check, evaluate, event_for, facts, rule
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from postroom_contract.ids import short_hash
-from postroom_contract.rules import Action, Condition
+from postroom_contract.rules import Action, Condition, Layer
 
 
 class AddressDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +138,10 @@ class RuleDocument(msgspec.Struct, frozen=True, kw_only=True):
     then: tuple[Action, ...]
     version: int
     deleted: bool = False
+    layer: Layer = "before"
+    """Of an account's rules."""
+    shadow: bool = False
+    """It is tried, and does nothing."""
 
 
 class RulesetDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,17 @@ import msgspec
 Field = Literal[
     "from", "to", "cc", "subject", "header", "body", "size", "attachment",
     "spf", "dkim", "dmarc", "arc",
+    "bcc", "reply_to", "sender", "envelope_from", "envelope_to", "list_id", "message",
+    "attachment_name", "attachment_type", "attachment_count", "attachment_size", "spam_rating",
+    "robot", "weekday", "time", "date",
 ]  # fmt: skip
-Operator = Literal["contains", "equals", "starts", "ends", "wildcard", "regex", "less", "greater"]
+Operator = Literal[
+    "contains", "equals", "starts", "ends", "wildcard", "regex", "less", "greater", "between",
+    "exists",
+]  # fmt: skip
+Part = Literal["whole", "address", "local", "domain", "detail"]
+Layer = Literal["before", "after"]
+"""An account's rules are tried before those of the mailbox, or after them."""
 ServerFlag = Literal["read", "starred"]
 Importance = Literal["low", "normal", "high"]
 
@@ -19,17 +28,23 @@ class Test(msgspec.Struct, frozen=True, kw_only=True, tag="test", tag_field="kin
     `size` is in bytes and compares numbers (`less`, `greater`, `equals`); `attachment` looks at
     names and media types; `wildcard` knows `*` and `?` and covers the whole value; `regex` is RE2
     and may match anywhere. `spf`, `dkim`, `dmarc`, `arc` are results (`pass`, `fail`, `none`…) as
-    the SMTP server found them; `none` too where nobody was asked.
+    the SMTP server found them; `none` too where nobody was asked. `exists` takes no value.
+
+    Sizes, counts and the spam rating compare numbers, `time` (`22:15`) and `date` (`2026-11-25`)
+    the moment of receipt in the system's time zone; `between` takes `10..20`, both included, and
+    for times also `22:00..06:00`. `weekday` is `mon` to `sun`, `robot` `yes` or `no`, `message`
+    all headers and the text. `part` is of addresses: `local` without, `detail` behind the `+`.
     """
 
     __test__ = False  # pytest would take the name for a test case
 
     field: Field
     operator: Operator
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
     header: str | None = None
     """The header's name where `field` is `header`."""
     negate: bool = False
+    part: Part = "whole"
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, tag="group", tag_field="kind"):
@@ -67,7 +82,11 @@ class MarkSpam(msgspec.Struct, frozen=True, tag="mark_spam", tag_field="kind"):
 
 
 class AddTag(msgspec.Struct, frozen=True, tag="add_tag", tag_field="kind"):
-    """Put a tag on the mail."""
+    """Put a tag on the mail; with places, as all texts of actions but addresses.
+
+    `{1}` to `{9}` are groups of the rule's regex that matched last, `{subject}`, `{from}`, `{to}`
+    and `{list_id}` the mail's.
+    """
 
     tag: str
 
@@ -97,7 +116,9 @@ class Reject(msgspec.Struct, frozen=True, tag="reject", tag_field="kind"):
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="kind"):
-    """Try no further rule, of this layer or a later one."""
+    """Try no further rule, of this layer or a later one; or of this layer alone."""
+
+    of: Literal["all", "layer"] = "all"
 
 
 class PostToForum(msgspec.Struct, frozen=True, tag="post_to_forum", tag_field="kind"):
@@ -158,6 +179,8 @@ class RuleTrace(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[ConditionTrace, ...]
     done: tuple[str, ...]
     """The actions taken, or why one was not, as sentences."""
+    shadow: bool = False
+    """It only says what it would have done."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

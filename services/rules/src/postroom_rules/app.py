@@ -1,5 +1,8 @@
 """Where rules is put together."""
 
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
 from postroom_contract.codec import decode
 from postroom_contract.commands import Redo
 from postroom_contract.streams import INTAKE, RULES_COMMANDS, RULES_INTAKE
@@ -14,6 +17,7 @@ from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.consume import Consumer, Delivered, original_of
+from postroom_runtime.errors import OperatorError
 from postroom_runtime.process import Process
 from postroom_runtime.workers import WorkerPool
 
@@ -21,9 +25,21 @@ STREAMS = (*(spec.name for spec in INTAKE), "EVENTS", "COMMANDS", "DEAD", "KV_co
 CONCURRENCY = 16
 
 
+def zone_of(name: str) -> tzinfo:
+    """Return a time zone by its name, as `Europe/Berlin`; OperatorError when there is none."""
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise OperatorError(
+            f"POSTROOM_TIME_ZONE={name!r} must be the name of a time zone, as Europe/Berlin"
+            " (they come with the package tzdata)"
+        ) from error
+
+
 async def start(process: Process) -> None:
     """Start rules; returns when all its parts run."""
     keys = parse_keys(process.settings.text("TOKEN_KEYS"))
+    zone = zone_of(process.settings.text("TIME_ZONE", "UTC"))
     bus = Bus.create("rules")
     configuration = Configuration(bus, ("rule", "ruleset", "mailbox"), needed)
     # Every mail, small ones too: the way there and back costs 0.1 ms of this process, reading here
@@ -34,7 +50,7 @@ async def start(process: Process) -> None:
         return await reading.call(framed(raw, charset))
 
     sort = SortMail(
-        ConfiguredRulesets(configuration), NatsDecisions(bus), read, keys, process.clock
+        ConfiguredRulesets(configuration), NatsDecisions(bus), read, keys, process.clock, zone
     )
 
     async def on_command(delivered: Delivered) -> None:

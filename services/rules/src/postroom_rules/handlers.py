@@ -4,6 +4,8 @@ Law: one mail has one decision. It is recorded before its commands go out, and w
 recorded issues its commands and evaluates nothing.
 """
 
+from datetime import UTC, tzinfo
+
 from postroom_contract.codec import ENVELOPE_HEADER, envelope_from_header
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
@@ -14,7 +16,7 @@ from postroom_mail.tokens import TokenKeys, marker_valid
 from postroom_mail.values import Mail
 from postroom_rules.domain.consequences import consequences
 from postroom_rules.domain.decide import decide
-from postroom_rules.domain.facts import facts_of, summary_of
+from postroom_rules.domain.facts import Facts, facts_of, summary_of
 from postroom_rules.ports import Decisions, ReadMail, Rulesets
 from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered
@@ -31,7 +33,9 @@ class SortMail:
         read: ReadMail,
         keys: TokenKeys,
         clock: Clock,
+        zone: tzinfo = UTC,
     ) -> None:
+        self._zone = zone
         self._read = read
         self._rulesets = rulesets
         self._decisions = decisions
@@ -56,7 +60,7 @@ class SortMail:
         ruleset = self._rulesets.of(envelope.account, envelope.mailbox)
         charset = self._rulesets.charset(envelope.mailbox)
         mail = await self._read(delivered.data, charset)
-        facts = facts_of(mail, envelope, own_marker=self._is_ours(mail))
+        facts = self._facts(mail, envelope)
         return MailSorted(
             id=derived_id("evt", "mail.sorted", envelope.id),
             time=self._clock.now(),
@@ -102,9 +106,12 @@ class SortMail:
             authentication=question.authentication,
             transaction="txn_trial",
         )
-        facts = facts_of(mail, envelope, own_marker=self._is_ours(mail))
+        facts = self._facts(mail, envelope)
         ruleset = self._rulesets.of(question.account, question.mailbox)
         return Trial(summary=summary_of(mail, facts), decision=decide(facts, ruleset))
+
+    def _facts(self, mail: Mail, envelope: Envelope) -> Facts:
+        return facts_of(mail, envelope, own_marker=self._is_ours(mail), zone=self._zone)
 
     def _is_ours(self, mail: Mail) -> bool:
         """Return whether the mail carries our loop header for its own Message-ID."""

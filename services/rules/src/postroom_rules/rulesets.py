@@ -46,10 +46,12 @@ class ConfiguredRulesets:
         """Return a mailbox's ruleset; UnavailableError while it is not known for sure."""
         kept = self._kept.get(mailbox)
         if kept is None:
-            layers = (self._layer(account), self._layer(mailbox))
+            (version, ours), (later, own) = self._layer(account), self._layer(mailbox)
             kept = Ruleset(
-                max(version for version, _ in layers),
-                tuple(r for _, found in layers for r in found),
+                max(version, later),
+                tuple(one for one in ours if one.layer == "before"),
+                own,
+                tuple(one for one in ours if one.layer == "after"),
             )
             self._kept[mailbox] = kept
             if len(self._kept) > KEPT:

@@ -14,13 +14,16 @@ from postroom_contract.rules import (
     Condition,
     Field,
     Group,
+    Layer,
     Operator,
+    Part,
     Test,
 )
 
 ROWS: Final = 4
 FIELDS: Final[tuple[str, ...]] = get_args(Field)
 OPERATORS: Final[tuple[str, ...]] = get_args(Operator)
+PARTS: Final[tuple[str, ...]] = get_args(Part)
 ACTIONS: Final = {
     "set_importance": "set the importance to (low, normal, high)",
     "add_tag": "add the tag",
@@ -34,7 +37,7 @@ ACTIONS: Final = {
     "move_on_server": "move on its IMAP server to the folder",
     "flag_on_server": "mark on its IMAP server as (read, starred)",
     "reject": "reject with the words (to mail by SMTP)",
-    "stop": "try no further rule",
+    "stop": "try no further rule (all, layer)",
 }
 _ARGUMENT: Final = {
     "set_importance": "level",
@@ -47,7 +50,9 @@ _ARGUMENT: Final = {
     "move_on_server": "folder",
     "flag_on_server": "flag",
     "reject": "text",
+    "stop": "of",
 }
+_OPTIONAL: Final = {"stop"}
 
 
 class FormError(ValueError):
@@ -64,6 +69,7 @@ class TestRow(msgspec.Struct):
     values: str = ""
     header: str = ""
     negate: bool = False
+    part: str = "whole"
 
 
 class ActionRow(msgspec.Struct):
@@ -83,9 +89,19 @@ class RuleForm(msgspec.Struct):
     actions: list[ActionRow] = []
     nested: str = ""
     """JSON of a condition that rows cannot show."""
+    layer: str = "before"
+    shadow: bool = False
 
 
-def to_form(name: str, mailbox: str, when: Condition, then: Sequence[Action]) -> RuleForm:
+def to_form(
+    name: str,
+    mailbox: str,
+    when: Condition,
+    then: Sequence[Action],
+    layer: Layer = "before",
+    *,
+    shadow: bool = False,
+) -> RuleForm:
     """Return the form that shows a rule."""
     group = when if isinstance(when, Group) else Group(mode="all", of=(when,))
     flat = all(isinstance(part, Test) for part in group.of)
@@ -96,6 +112,8 @@ def to_form(name: str, mailbox: str, when: Condition, then: Sequence[Action]) ->
         mode=group.mode,
         tests=tests,
         actions=[_action_row(action) for action in then],
+        layer=layer,
+        shadow=shadow,
         nested="" if flat else msgspec.json.format(msgspec.json.encode(when), indent=2).decode(),
     )
 
@@ -114,6 +132,7 @@ def _row(test: Test) -> TestRow:
         values="\n".join(test.values),
         header=test.header or "",
         negate=test.negate,
+        part=test.part,
     )
 
 
@@ -131,7 +150,7 @@ def read(fields: Mapping[str, str]) -> RuleForm:
     tests, actions = [], []
     for number in range(100):
         values = fields.get(f"t{number}_values", "").strip()
-        if values:
+        if values or fields.get(f"t{number}_operator") == "exists":
             tests.append(
                 TestRow(
                     field=fields.get(f"t{number}_field", ""),
@@ -139,6 +158,7 @@ def read(fields: Mapping[str, str]) -> RuleForm:
                     values=values.replace("\r", ""),
                     header=fields.get(f"t{number}_header", "").strip(),
                     negate=bool(fields.get(f"t{number}_negate")),
+                    part=fields.get(f"t{number}_part", "whole"),
                 )
             )
         kind = fields.get(f"a{number}_kind", "")
@@ -151,6 +171,8 @@ def read(fields: Mapping[str, str]) -> RuleForm:
         tests=tests,
         actions=actions,
         nested=fields.get("nested", "").strip(),
+        layer=fields.get("layer", "before"),
+        shadow=bool(fields.get("shadow")),
     )
 
 
@@ -173,6 +195,7 @@ def condition_of(form: RuleForm) -> Condition:
                 "values": [line.strip() for line in row.values.split("\n") if line.strip()],
                 "header": row.header or None,
                 "negate": row.negate,
+                "part": row.part,
             }
             for row in form.tests
         ],
@@ -182,6 +205,11 @@ def condition_of(form: RuleForm) -> Condition:
     except msgspec.ValidationError as error:
         raise FormError(f"a condition is not understood: {error}") from error
     return condition
+
+
+def layer_of(form: RuleForm) -> Layer:
+    """Return the layer; what is none is the usual one."""
+    return "after" if form.layer == "after" else "before"
 
 
 def actions_of(form: RuleForm) -> list[Action]:
@@ -197,9 +225,10 @@ def _action(row: ActionRow) -> Action:
     if argument == "spam":
         plain[argument] = row.argument.lower() not in {"no", "false", "0"}
     elif argument:
-        if not row.argument:
+        if not row.argument and row.kind not in _OPTIONAL:
             raise FormError(f"say what: {ACTIONS[row.kind]} …")
-        plain[argument] = row.argument
+        if row.argument:
+            plain[argument] = row.argument
     try:
         action: Action = msgspec.convert(plain, type=Action, strict=False)
     except msgspec.ValidationError as error:

@@ -31,6 +31,8 @@ _OPERATORS = {
     "regex": "matches",
     "less": "is less than",
     "greater": "is greater than",
+    "between": "lies between",
+    "exists": "is there",
 }
 _FIELDS = {
     "from": "the sender",
@@ -44,6 +46,28 @@ _FIELDS = {
     "dkim": "the result of DKIM",
     "dmarc": "the result of DMARC",
     "arc": "the result of ARC",
+    "bcc": "a blind copied recipient",
+    "reply_to": "the address for replies",
+    "sender": "the Sender field",
+    "envelope_from": "the envelope sender",
+    "envelope_to": "the envelope recipient",
+    "list_id": "the mailing list",
+    "message": "the whole message",
+    "attachment_name": "an attachment's name",
+    "attachment_type": "an attachment's type",
+    "attachment_count": "the number of attachments",
+    "attachment_size": "an attachment's size in bytes",
+    "spam_rating": "the spam rating",
+    "robot": "sent by a program",
+    "weekday": "the weekday",
+    "time": "the time of day",
+    "date": "the day",
+}
+_PARTS = {
+    "address": "the bare address of",
+    "local": "the local part of",
+    "domain": "the domain of",
+    "detail": "the detail behind the + of",
 }
 
 
@@ -51,9 +75,11 @@ def condition(what: Condition) -> str:
     """Return a condition in words."""
     if isinstance(what, Test):
         subject = f"header {what.header}" if what.field == "header" else _FIELDS[what.field]
+        if what.part != "whole":
+            subject = f"{_PARTS[what.part]} {subject}"
         values = " or ".join(f"“{value}”" for value in what.values)
         negation = "not " if what.negate else ""
-        return f"{subject} {negation}{_OPERATORS[what.operator]} {values}"
+        return f"{subject} {negation}{_OPERATORS[what.operator]} {values}".rstrip()
     if not what.of:
         return "always" if what.mode != "any" else "never"
     joint = {"all": " and ", "any": " or ", "none": " and none of "}[what.mode]
@@ -74,7 +100,7 @@ _ACTIONS: dict[type, Callable[[Any], str]] = {
     MoveOnServer: lambda what: f"move to {what.folder} on its server",
     FlagOnServer: lambda what: f"mark as {what.flag} on its server",
     Reject: lambda what: f"reject with “{what.text}”",
-    Stop: lambda _: "stop",
+    Stop: lambda what: "stop" if what.of == "all" else "stop with this layer",
 }
 
 

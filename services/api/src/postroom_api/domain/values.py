@@ -5,7 +5,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from postroom_contract.rules import Action, Condition
+from postroom_contract.rules import Action, Condition, Layer
 
 T = TypeVar("T")
 
@@ -48,9 +48,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     scope: str
-    """The mailbox it belongs to, or the account: then it is tried for all mailboxes, first."""
+    """The mailbox it belongs to, or the account: then it is tried for all mailboxes."""
     name: str
     active: bool
+    layer: Layer = "before"
+    """Of an account's rule: before the mailbox's own rules, or after them."""
+    shadow: bool = False
+    """It is tried and shows in each mail what it would do, but does nothing."""
     position: int
     condition: Condition
     actions: list[Action]

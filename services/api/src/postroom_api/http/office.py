@@ -29,7 +29,7 @@ from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.rules import Rules
 from postroom_api.sealing import FetcherSeal
 from postroom_contract.forum import Forum, ListForums
-from postroom_contract.rules import Action, Condition, PostToForum
+from postroom_contract.rules import Action, Condition, Layer, PostToForum
 from postroom_contract.ruling import CheckRule, RuleProblem, Trial, TryMail
 from postroom_mail.crlf import normalise
 from postroom_mail.text import one_line
@@ -299,13 +299,17 @@ class Office:
         name: str,
         when: Condition,
         then: Sequence[Action],
+        layer: Layer = "before",
+        *,
+        shadow: bool = False,
     ) -> Rule:
         """Append a rule to a mailbox or (None) the account; live everywhere on return."""
         await self._may_rule(who, mailbox)
         await self._check_rule(who, when, then)
         rule = await self._rules.add_rule(
-            who, self._clock.new_id("rul"), mailbox, one_line(name), when, then
-        )
+            who, self._clock.new_id("rul"), mailbox, one_line(name), when, then, layer,
+            shadow=shadow,
+        )  # fmt: skip
         if rule is None:
             raise not_found("mailbox")
         await self._publisher.settled(LIVE_SECONDS)
@@ -319,6 +323,14 @@ class Office:
             raise not_found("rule")
         await self._publisher.settled(LIVE_SECONDS)
         return await self.rule(who, changed.id)
+
+    async def move_rule(self, who: Principal, rule: str, by: int) -> None:
+        """Let a rule be tried before or after its neighbour; live everywhere on return."""
+        found = await self.rule(who, rule)
+        await self._may_rule(who, found.scope)
+        if not await self._rules.move_rule(who, rule, by):
+            raise not_found("rule")
+        await self._publisher.settled(LIVE_SECONDS)
 
     async def _may_rule(self, who: Principal, scope: str | None) -> None:
         """Rules of the account are the administrators'; those of a mailbox who manages it."""

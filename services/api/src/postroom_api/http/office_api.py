@@ -15,7 +15,7 @@ from postroom_api.http.office import Office
 from postroom_api.http.scoped import needs
 from postroom_api.http.versions import IfMatch, expect, insisting, tagged
 from postroom_api.postgres.deleted_mailboxes import DeletedMailbox
-from postroom_contract.rules import Action, Condition
+from postroom_contract.rules import Action, Condition, Layer
 from postroom_contract.ruling import Trial
 
 Who = NamedDependency[Principal]
@@ -29,6 +29,8 @@ class NewRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     condition: Condition
     actions: Annotated[list[Action], msgspec.Meta(min_length=1, max_length=32)]
     mailbox: str | None = None
+    layer: Layer = "before"
+    shadow: bool = False
 
 
 class RulePatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +41,8 @@ class RulePatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     active: bool | msgspec.UnsetType = msgspec.UNSET
     position: int | msgspec.UnsetType = msgspec.UNSET
+    layer: Layer | msgspec.UnsetType = msgspec.UNSET
+    shadow: bool | msgspec.UnsetType = msgspec.UNSET
     condition: Condition | msgspec.UnsetType = msgspec.UNSET
     actions: (
         Annotated[list[Action], msgspec.Meta(min_length=1, max_length=32)] | msgspec.UnsetType
@@ -179,7 +183,9 @@ async def list_rules(who: Who, office: At) -> PageOf[Rule]:
     **needs("rules:write"),
 )
 async def create_rule(who: Who, office: At, data: NewRule) -> Rule:
-    return await office.add_rule(who, data.mailbox, data.name, data.condition, data.actions)
+    return await office.add_rule(
+        who, data.mailbox, data.name, data.condition, data.actions, data.layer, shadow=data.shadow
+    )
 
 
 @patch(

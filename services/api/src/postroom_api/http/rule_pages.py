@@ -41,6 +41,7 @@ async def _form_page(
         forums=await office.forums(who),
         fields=rule_forms.FIELDS,
         operators=rule_forms.OPERATORS,
+        address_parts=rule_forms.PARTS,
         kinds=rule_forms.ACTIONS,
     )
 
@@ -65,7 +66,10 @@ async def new_rule(request: Req, who: Who, office: Of) -> Response[Any]:
     form = rule_forms.read(dict(await request.form()))
     try:
         when, then = rule_forms.condition_of(form), rule_forms.actions_of(form)
-        await office.add_rule(who, form.mailbox or None, form.name or "Rule", when, then)
+        await office.add_rule(
+            who, form.mailbox or None, form.name or "Rule", when, then, rule_forms.layer_of(form),
+            shadow=form.shadow,
+        )  # fmt: skip
     except (FormError, ProblemError) as error:
         if isinstance(error, ProblemError) and error.status != UNPROCESSABLE:
             raise
@@ -76,7 +80,10 @@ async def new_rule(request: Req, who: Who, office: Of) -> Response[Any]:
 @get("/rules/{rule:str}", include_in_schema=False)
 async def rule_page(request: Req, who: Who, office: Of, rule: str) -> Response[str]:
     found = await office.rule(who, rule)
-    form = rule_forms.to_form(found.name, _mailbox(found), found.condition, found.actions)
+    form = rule_forms.to_form(
+        found.name, _mailbox(found), found.condition, found.actions, found.layer,
+        shadow=found.shadow,
+    )  # fmt: skip
     return await _form_page(request, who, office, form, rule=rule, error=None)
 
 
@@ -95,6 +102,8 @@ async def change_rule(request: Req, who: Who, office: Of, rule: str) -> Response
             name=form.name or found.name,
             condition=rule_forms.condition_of(form),
             actions=rule_forms.actions_of(form),
+            layer=rule_forms.layer_of(form),
+            shadow=form.shadow,
         )
         await office.change_rule(who, changed)
     except (FormError, ProblemError) as error:
@@ -108,6 +117,18 @@ async def change_rule(request: Req, who: Who, office: Of, rule: str) -> Response
 async def switch_rule(who: Who, office: Of, rule: str) -> Redirect:
     found = await office.rule(who, rule)
     await office.change_rule(who, msgspec.structs.replace(found, active=not found.active))
+    return Redirect("/rules", status_code=SEE_OTHER)
+
+
+@post("/rules/{rule:str}/up", include_in_schema=False)
+async def move_up(who: Who, office: Of, rule: str) -> Redirect:
+    await office.move_rule(who, rule, -1)
+    return Redirect("/rules", status_code=SEE_OTHER)
+
+
+@post("/rules/{rule:str}/down", include_in_schema=False)
+async def move_down(who: Who, office: Of, rule: str) -> Redirect:
+    await office.move_rule(who, rule, 1)
     return Redirect("/rules", status_code=SEE_OTHER)
 
 
@@ -142,7 +163,8 @@ async def try_rules(
 def router() -> Router:
     """Return the pages."""
     handlers: list[Any] = [
-        rules_page, new_rule_page, new_rule, rule_page, change_rule, switch_rule, delete_rule,
+        rules_page, new_rule_page, new_rule, rule_page, change_rule, switch_rule, move_up,
+        move_down, delete_rule,
         try_page, try_rules,
     ]  # fmt: skip
     return Router("/", route_handlers=handlers)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from postroom_api.ports import TakenError
-from postroom_contract.rules import Action, Condition
+from postroom_contract.rules import Action, Condition, Layer
 from postroom_runtime.postgres import Connection
 
 
@@ -62,18 +62,23 @@ async def append_rule(
     name: str,
     when: Condition,
     then: Sequence[Action],
+    layer: Layer = "before",
+    *,
+    shadow: bool = False,
 ) -> None:
     """Put a rule behind the others of its scope; a repeated id changes nothing."""
     await connection.execute(
-        "INSERT INTO config.rule (id, account, scope, name, position, condition, actions)"
-        " VALUES ($1, $2, $3, $4, coalesce((SELECT max(position) + 10 FROM config.rule"
-        " WHERE scope = $3), 10), $5, $6) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO config.rule (id, account, scope, name, position, condition, actions, layer,"
+        " shadow) VALUES ($1, $2, $3, $4, coalesce((SELECT max(position) + 10 FROM config.rule"
+        " WHERE scope = $3), 10), $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
         rule,
         account,
         scope,
         name,
         msgspec.json.encode(when).decode(),
         msgspec.json.encode(list(then)).decode(),
+        layer,
+        shadow,
     )
     await touch_ruleset(connection, account, scope)
 
@@ -88,7 +93,7 @@ async def touch_ruleset(connection: Connection, account: str, scope: str) -> Non
     )
     rejects = await connection.fetchval(
         "INSERT INTO config.ruleset (scope, account, rejects) VALUES ($1, $2,"
-        " EXISTS (SELECT 1 FROM config.rule WHERE scope = $1 AND active"
+        " EXISTS (SELECT 1 FROM config.rule WHERE scope = $1 AND active AND NOT shadow"
         """ AND actions @> '[{"kind": "reject"}]'))"""
         " ON CONFLICT (scope) DO UPDATE SET version = nextval('config.version'),"
         " rejects = excluded.rejects RETURNING rejects",

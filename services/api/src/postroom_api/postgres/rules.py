@@ -11,7 +11,7 @@ from postroom_api.ports import StaleError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import append_rule, note, touch_ruleset
-from postroom_contract.rules import Action, Condition
+from postroom_contract.rules import Action, Condition, Layer
 
 
 class Rules:
@@ -24,8 +24,9 @@ class Rules:
         """Return all rules of the account in the order in which they are tried."""
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
-                "SELECT id, scope, name, active, position, condition, actions, created_at, version"
-                " FROM config.rule ORDER BY left(scope, 4), scope, position, id"
+                "SELECT id, scope, name, active, position, condition, actions, created_at, version,"
+                " layer, shadow FROM config.rule"
+                " ORDER BY layer = 'after', left(scope, 4), scope, position, id"
             )
         return [_rule(row) for row in rows]
 
@@ -37,6 +38,9 @@ class Rules:
         name: str,
         when: Condition,
         then: Sequence[Action],
+        layer: Layer = "before",
+        *,
+        shadow: bool = False,
     ) -> Rule | None:
         """Append a rule to a mailbox, or (None) to the account; None = there is no such mailbox."""
         async with self._access.principal(who) as connection:
@@ -45,7 +49,9 @@ class Rules:
             ):
                 return None
             scope = mailbox or who.account
-            await append_rule(connection, who.account, scope, rule, name, when, then)
+            await append_rule(
+                connection, who.account, scope, rule, name, when, then, layer, shadow=shadow
+            )
             await record(connection, who, "rule.created", rule, name=name, scope=scope)
             row = await connection.fetchrow("SELECT * FROM config.rule WHERE id = $1", rule)
         return _rule(row)
@@ -64,7 +70,8 @@ class Rules:
         async with self._access.principal(who) as connection:
             status = await connection.execute(
                 "UPDATE config.rule SET name = $2, active = $3, position = $4, condition = $5,"
-                " actions = $6, version = nextval('config.version') WHERE id = $1 AND version = $7",
+                " actions = $6, version = nextval('config.version'), layer = $8, shadow = $9"
+                " WHERE id = $1 AND version = $7",
                 changed.id,
                 changed.name,
                 changed.active,
@@ -72,6 +79,8 @@ class Rules:
                 msgspec.json.encode(changed.condition).decode(),
                 msgspec.json.encode(changed.actions).decode(),
                 changed.version,
+                changed.layer,
+                changed.shadow,
             )
             if status != "UPDATE 1":
                 if await connection.fetchval("SELECT 1 FROM config.rule WHERE id = $1", changed.id):
@@ -82,7 +91,35 @@ class Rules:
             await record(
                 connection, who, "rule.changed", changed.id,
                 name=changed.name, active=changed.active, sentence=sentence,
+                shadow=changed.shadow,
             )  # fmt: skip
+        return True
+
+    async def move_rule(self, who: Principal, rule: str, by: int) -> bool:
+        """Exchange a rule with its neighbour, before (-1) or after (1); False when it is gone."""
+        async with self._access.principal(who) as connection:
+            scope = await connection.fetchval("SELECT scope FROM config.rule WHERE id = $1", rule)
+            if scope is None:
+                return False
+            rows = await connection.fetch(
+                "SELECT id FROM config.rule WHERE scope = $1 AND layer ="
+                " (SELECT layer FROM config.rule WHERE id = $2) ORDER BY position, id FOR UPDATE",
+                scope,
+                rule,
+            )
+            ids = [row["id"] for row in rows]
+            at = ids.index(rule)
+            to = min(max(at + by, 0), len(ids) - 1)
+            ids.insert(to, ids.pop(at))
+            await connection.execute(
+                "UPDATE config.rule r SET position = 10 * o.place,"
+                " version = nextval('config.version')"
+                " FROM unnest($1::text[]) WITH ORDINALITY AS o (id, place)"
+                " WHERE r.id = o.id AND r.position <> 10 * o.place",
+                ids,
+            )
+            await touch_ruleset(connection, who.account, scope)
+            await record(connection, who, "rule.moved", rule, place=to + 1)
         return True
 
     async def delete_rule(self, who: Principal, rule: str) -> bool:
@@ -108,6 +145,8 @@ def _rule(row: Any) -> Rule:
         name=row["name"],
         active=row["active"],
         position=row["position"],
+        layer=row["layer"],
+        shadow=row["shadow"],
         condition=when,
         actions=then,
         sentence=sentences.rule(when, then),

@@ -210,7 +210,8 @@ _NEVER: Condition = msgspec.json.decode(b'{"kind":"group","mode":"any","of":[]}'
 async def ruleset(connection: Connection, scope: str) -> list[tuple[str, Document]]:
     """Rules first, then their order: a reader that has the order has the rules."""
     rows = await connection.fetch(
-        "SELECT id, account, name, active, condition, actions, version FROM config.rule"
+        "SELECT id, account, name, active, condition, actions, version, layer, shadow"
+        " FROM config.rule"
         " WHERE scope = $1 ORDER BY position, id",
         scope,
     )
@@ -225,6 +226,8 @@ async def ruleset(connection: Connection, scope: str) -> list[tuple[str, Documen
             when=msgspec.json.decode(row["condition"], type=Condition),
             then=tuple(msgspec.json.decode(row["actions"], type=list[Action])),
             version=row["version"],
+            layer=row["layer"],
+            shadow=row["shadow"],
         )
         found.append((documents.rule_key(scope, rule.id), rule))
     head: Any = await connection.fetchrow(

@@ -1,16 +1,31 @@
 """Whether a rule can be run at all, said when it is saved and not when mail arrives."""
 
+import math
+import re
 from collections.abc import Iterator
 
-from postroom_contract.rules import Action, Condition, Forward, MoveOnServer, Reject, Test
+from postroom_contract.rules import Action, AddTag, Condition, Forward, MoveOnServer, Reject, Test
 from postroom_mail.address import AddressError, parse_address
 from postroom_rules.domain import patterns
+from postroom_rules.domain.conditions import RANGE
+from postroom_rules.domain.values import ADDRESSES
 
 MAX_DEPTH = 8
 MAX_TESTS = 100
 MAX_FOLDER = 200
 MAX_REPLY = 200
-_NUMERIC = frozenset({"less", "greater"})
+MAX_TAG = 100
+NUMBERS = frozenset({"size", "attachment_count", "attachment_size", "spam_rating"})
+_ORDERED = frozenset({"less", "greater", "between"})
+_SHAPES = {
+    "time": (re.compile(r"([01]\d|2[0-3]):[0-5]\d"), "a time is written as 22:15"),
+    "date": (re.compile(r"\d{4}-\d\d-\d\d"), "a date is written as 2026-11-25"),
+    "weekday": (
+        re.compile("mon|tue|wed|thu|fri|sat|sun"),
+        "a weekday is mon, tue, wed, thu, fri, sat or sun",
+    ),
+    "robot": (re.compile("yes|no"), "it is yes or no"),
+}
 
 
 def problems(when: Condition, then: tuple[Action, ...]) -> Iterator[tuple[str, str]]:
@@ -24,17 +39,25 @@ def problems(when: Condition, then: tuple[Action, ...]) -> Iterator[tuple[str, s
         else:
             yield from _test_problems(pointer, test)
     for index, action in enumerate(then):
-        if isinstance(action, Forward):
+        yield from _action_problems(f"/actions/{index}", action)
+
+
+def _action_problems(at: str, action: Action) -> Iterator[tuple[str, str]]:
+    match action:
+        case Forward(to):
             try:
-                parse_address(action.to)
+                parse_address(to)
             except AddressError as error:
-                yield f"/actions/{index}/to", f"no e-mail address: {error}"
-        if isinstance(action, Reject) and not is_reply_text(action.text):
-            yield f"/actions/{index}/text", "one line of 1 to 200 ASCII characters"
-        if isinstance(action, MoveOnServer):
-            name = action.folder
+                yield f"{at}/to", f"no e-mail address: {error}"
+        case AddTag(tag) if not 0 < len(tag.strip()) <= MAX_TAG:
+            yield f"{at}/tag", f"a tag has 1 to {MAX_TAG} characters"
+        case Reject(text) if not is_reply_text(text):
+            yield f"{at}/text", "one line of 1 to 200 ASCII characters"
+        case MoveOnServer(name):
             if not name.strip() or len(name) > MAX_FOLDER or any(c < " " for c in name):
-                yield f"/actions/{index}/folder", "no name of a folder"
+                yield f"{at}/folder", "no name of a folder"
+        case _:
+            pass
 
 
 def is_reply_text(text: str) -> bool:
@@ -53,15 +76,17 @@ def _tests(what: Condition, pointer: str, depth: int) -> Iterator[tuple[str, Tes
 
 
 def _test_problems(pointer: str, test: Test) -> Iterator[tuple[str, str]]:
-    if not test.values:
+    if not test.values and test.operator != "exists":
         yield f"{pointer}/values", "a comparison needs a value"
     if test.field == "header" and not test.header:
         yield f"{pointer}/header", "say which header is meant"
-    numeric = test.operator in _NUMERIC
-    if numeric and test.field != "size":
-        yield f"{pointer}/operator", "only the size can be less or greater"
-    if test.field == "size" and not numeric and test.operator != "equals":
-        yield f"{pointer}/operator", "a size is less, greater or equal (equals)"
+    ordered = test.operator in _ORDERED
+    if ordered and test.field not in NUMBERS | {"time", "date"}:
+        yield f"{pointer}/operator", "only sizes, counts, ratings and times can be less or greater"
+    if test.field in NUMBERS and not ordered and test.operator not in {"equals", "exists"}:
+        yield f"{pointer}/operator", "a number is less, greater, between or equal (equals)"
+    if test.part != "whole" and test.field not in ADDRESSES:
+        yield f"{pointer}/part", "only addresses have parts"
     for index, value in enumerate(test.values):
         problem = _value_problem(test, value)
         if problem:
@@ -74,10 +99,30 @@ def _value_problem(test: Test, value: str) -> str | None:
             patterns.regex(value)
         elif test.operator == "wildcard":
             patterns.wildcard(value)
-        elif test.field == "size":
-            float(value)
+        else:
+            return _shape_problem(test, value)
     except patterns.PatternError as error:
         return str(error)
-    except ValueError:
-        return f"{value!r} is no number of bytes"
     return None
+
+
+def _shape_problem(test: Test, value: str) -> str | None:
+    ends = [value]
+    if test.operator == "between":
+        ends = [part.strip() for part in value.split(RANGE)]
+        if len(ends) != 2:  # noqa: PLR2004 - the two ends of a range
+            return f"{value!r} is no range: write it as 10{RANGE}20"
+    if test.field in NUMBERS:
+        wrong = next((one for one in ends if not _is_number(one)), None)
+        return None if wrong is None else f"{wrong!r} is no number"
+    shape, words = _SHAPES.get(test.field, (None, ""))
+    if shape is not None and not all(shape.fullmatch(one) for one in ends):
+        return f"{value!r}: {words}"
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -1,6 +1,7 @@
 """One mail and one ruleset make one decision, with its reasons."""
 
-from typing import Final
+import copy
+from typing import Final, Literal
 
 import msgspec
 
@@ -24,8 +25,11 @@ from postroom_contract.rules import (
     SetSpamRating,
     Stop,
 )
+from postroom_mail.text import one_line
+from postroom_rules.domain.checks import MAX_FOLDER, MAX_TAG, is_reply_text
 from postroom_rules.domain.conditions import evaluate
 from postroom_rules.domain.facts import Facts
+from postroom_rules.domain.values import Values
 
 RULED_ROLES = frozenset({"mail", "post"})
 """For the other roles there is one command, whatever people's rules say."""
@@ -39,10 +43,12 @@ MAX_FORWARDS = 4
 
 
 class Ruleset(msgspec.Struct, frozen=True):
-    """The active rules of one mailbox: those of its account, then its own, each in their order."""
+    """The active rules of one mailbox: its account's, its own, and its account's for afterwards."""
 
     version: int
     rules: tuple[RuleDocument, ...]
+    own: tuple[RuleDocument, ...] = ()
+    after: tuple[RuleDocument, ...] = ()
 
 
 class _State(msgspec.Struct):
@@ -53,7 +59,7 @@ class _State(msgspec.Struct):
     read: bool = False
     deleted: bool = False
     actions: list[Action] = []
-    stopped: bool = False
+    stopped: Literal["", "layer", "all"] = ""
     rejected: bool = False
 
 
@@ -63,10 +69,14 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
         return _by_role(facts, ruleset)
     state = _State(tags=[], actions=[])
     trace: list[RuleTrace] = []
-    for rule in ruleset.rules:
-        if state.stopped:
-            break
-        trace.append(_try(rule, facts, state))
+    values = Values(facts)
+    for layer in (ruleset.rules, ruleset.own, ruleset.after):
+        for rule in layer:
+            if state.stopped:
+                break
+            trace.append(_try(rule, values, state))
+        if state.stopped == "layer":
+            state.stopped = ""
     return Decision(
         ruleset_version=ruleset.version,
         importance=state.importance,
@@ -81,15 +91,20 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
     )
 
 
-def _try(rule: RuleDocument, facts: Facts, state: _State) -> RuleTrace:
-    """Run one rule; one that breaks is skipped and says so, the mail is kept (implicit keep)."""
+def _try(rule: RuleDocument, values: Values, state: _State) -> RuleTrace:
+    """Run one rule; one that breaks is skipped and says so, the mail is kept (implicit keep).
+
+    One in the shadow says what it would do to the mail as it is, and does nothing.
+    """
+    values.spam_rating, values.captures = state.spam_rating, ()
+    touched = copy.deepcopy(state) if rule.shadow else state
     try:
-        matched, conditions = evaluate(rule.when, facts)
+        matched, conditions = evaluate(rule.when, values)
     except ValueError as error:
         matched, conditions = False, ()
         done: tuple[str, ...] = (f"skipped: {error}",)
     else:
-        done = tuple(_apply(action, facts, state) for action in rule.then) if matched else ()
+        done = tuple(_apply(one, values, touched) for one in rule.then) if matched else ()
     return RuleTrace(
         rule=rule.id,
         version=rule.version,
@@ -97,16 +112,20 @@ def _try(rule: RuleDocument, facts: Facts, state: _State) -> RuleTrace:
         matched=matched,
         conditions=conditions,
         done=done,
+        shadow=rule.shadow,
     )
 
 
-def _apply(action: Action, facts: Facts, state: _State) -> str:
+def _apply(action: Action, values: Values, state: _State) -> str:
     """Note one action and return it as a sentence."""
+    facts = values.facts
+    action = _filled(action, values)
     if len(state.actions) >= MAX_ACTIONS and not isinstance(action, Stop):
         return f"not done: a mail has at most {MAX_ACTIONS} actions"
     if isinstance(action, Reject):
         state.actions.append(action)
-        state.deleted = state.stopped = state.rejected = True
+        state.deleted = state.rejected = True
+        state.stopped = "all"
         return f"rejected: “{action.text}”; where it is taken already, deleted, and nobody is told"
     if state.rejected:
         return "not done: the mail is rejected"
@@ -116,6 +135,21 @@ def _apply(action: Action, facts: Facts, state: _State) -> str:
         return _arrange(action, facts, state)
     state.actions.append(action)
     return _mark(action, state)
+
+
+def _filled(action: Action, values: Values) -> Action:
+    """Return an action with its places filled; where nothing is left of it, as it was written."""
+    match action:
+        case AddTag(tag):
+            return AddTag(one_line(values.filled(tag))[:MAX_TAG].strip() or tag)
+        case MoveOnServer(folder):
+            name = one_line(values.filled(folder)).replace("/", "-") if "{" in folder else folder
+            return MoveOnServer(name[:MAX_FOLDER].strip() or folder)
+        case Reject(text):
+            words = values.filled(text)
+            return Reject(words if is_reply_text(words) else text)
+        case _:
+            return action
 
 
 def _mark(action: Action, state: _State) -> str:  # noqa: PLR0911 - a table of kinds
@@ -142,8 +176,11 @@ def _mark(action: Action, state: _State) -> str:  # noqa: PLR0911 - a table of k
         case Delete():
             state.deleted = True
             return "deleted"
+        case Stop("layer"):
+            state.stopped = "layer"
+            return "no further rule of this layer is tried"
         case _:
-            state.stopped = True
+            state.stopped = "all"
             return "no further rule is tried"
 
 

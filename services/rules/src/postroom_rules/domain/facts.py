@@ -1,5 +1,7 @@
 """What rules may ask of a mail."""
 
+from datetime import UTC, datetime, tzinfo
+
 import msgspec
 
 from postroom_contract.mail import (
@@ -13,6 +15,7 @@ from postroom_contract.mail import (
 from postroom_mail.read import Mail
 from postroom_mail.robot import FORWARDED_HEADER, MAX_HOPS, report_kind, robot_signs
 from postroom_mail.text import one_line
+from postroom_mail.values import Attachment
 
 PREVIEW_LENGTH = 300
 BODY_LENGTH = 256 * 1024
@@ -30,12 +33,20 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[str, ...]
     """The envelope's recipient first (it stands in no header of a blind copy), then To."""
     cc: tuple[str, ...]
+    bcc: tuple[str, ...]
+    reply_to: tuple[str, ...]
+    sender: tuple[str, ...]
+    envelope_from: str
+    envelope_to: str
+    received: datetime
+    """In the system's time zone."""
     subject: str
     body: str
     """The text, at most BODY_LENGTH characters."""
     size: int
     attachments: tuple[str, ...]
     """Each file's name, then its media type."""
+    files: tuple[Attachment, ...]
     headers: tuple[tuple[str, str], ...]
     robot_signs: tuple[str, ...]
     authentication: Authentication
@@ -52,28 +63,39 @@ def _faces(person: Person) -> tuple[str, ...]:
     return tuple(text for text in (person.address, person.name) if text)
 
 
+def _all_faces(found: tuple[Person, ...]) -> tuple[str, ...]:
+    return tuple(face for person in found for face in _faces(person))
+
+
 def people(mailboxes: tuple[object, ...]) -> tuple[Person, ...]:
     """Return the people of an address header as the contract has them."""
     return tuple(Person(getattr(one, "name", ""), getattr(one, "address", "")) for one in mailboxes)
 
 
-def facts_of(mail: Mail, envelope: Envelope, *, own_marker: bool) -> Facts:
-    """Return the facts of a mail as it came to one recipient."""
-    senders = tuple(face for person in people(mail.from_) for face in _faces(person))
-    to = tuple(face for person in people(mail.to) for face in _faces(person))
+def facts_of(mail: Mail, envelope: Envelope, *, own_marker: bool, zone: tzinfo = UTC) -> Facts:
+    """Return the facts of a mail as it came to one recipient; `zone`: whose clock is meant."""
+    senders = _all_faces(people(mail.from_))
+    to = _all_faces(people(mail.to))
     return Facts(
         role=envelope.role,
         source=envelope.source,
         forum=envelope.forum,
         senders=senders,
         recipients=(envelope.recipient, *to),
-        cc=tuple(face for person in people(mail.cc) for face in _faces(person)),
+        cc=_all_faces(people(mail.cc)),
+        bcc=mail.header("Bcc"),
+        reply_to=_all_faces(people(mail.reply_to)),
+        sender=_all_faces(people(mail.sender)),
+        envelope_from=envelope.sender,
+        envelope_to=envelope.recipient,
+        received=envelope.received_at.astimezone(zone),
         subject=mail.subject,
         body=mail.text[:BODY_LENGTH],
         size=envelope.size,
         attachments=tuple(
             text for file in mail.attachments for text in (file.name, file.media_type) if text
         ),
+        files=mail.attachments,
         headers=mail.headers,
         robot_signs=robot_signs(mail, envelope_sender=envelope.sender, own_marker=own_marker),
         authentication=envelope.authentication or Authentication(),
