@@ -112,23 +112,36 @@ class Postfix:
 
 
 class SmtpSink:
-    """`with SmtpSink(directory) as sink`: Postfix's smtp-sink, which keeps all mail in a file."""
+    """Postfix's smtp-sink, in a directory of its own: `with SmtpSink(directory) as sink`, `start`."""
 
     def __init__(self, directory: Path) -> None:
         self._kept = directory / "kept"
         self._log = directory / "smtp-sink.log"
         self._before = 0
+        self._keeping = False
+        self._process: Process | None = None
         self.port = tcp_ports.choose()
 
     def __enter__(self) -> Self:
         self._kept.mkdir(parents=True)
         shutil.chown(self._kept, "postfix")
-        for folder in (self._kept.parent, self._kept.parent.parent):
-            folder.chmod(folder.stat().st_mode | 0o055)
+        self._kept.parent.chmod(0o755)
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill9()
+
+    def start(self, *, keeping: bool = False) -> None:
+        """Start it, or anew on the same port. `keeping`: all mail, in a file, which costs it time."""
+        self.__exit__()
+        self._log.write_bytes(b"")
+        self._before, self._keeping = 0, keeping
         program = shutil.which("smtp-sink", path=PROGRAMS)
         assert program is not None
-        where = f"127.0.0.1:{self.port}"
-        argv = [program, "-u", "postfix", "-c", "-D", f"{self._kept}/mail.", where, "1000"]
+        kept = ["-D", f"{self._kept}/mail"] if keeping else []
+        argv = [program, "-u", "postfix", "-c", *kept, f"127.0.0.1:{self.port}", "1000"]
         self._process = Process(argv, {"PATH": PROGRAMS}, self._log)
 
         def answers() -> bool:
@@ -136,27 +149,26 @@ class SmtpSink:
                 return True
 
         eventually_sync(answers, what="smtp-sink answers")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill9()
 
     def count(self) -> int:
-        """How many mails it has taken since `recipients` was asked."""
+        """How many mails it has taken since `taken` was asked."""
         with self._log.open("rb") as said:
             said.seek(max(0, self._log.stat().st_size - 200))
             found = re.findall(rb"mesg=([0-9]+)\r", said.read())
         return (int(found[-1]) if found else 0) - self._before
 
-    def recipients(self) -> list[str]:
-        """Whose mails were taken, one entry a mail; they are forgotten."""
-        self._before += self.count()
+    def taken(self) -> tuple[int, list[str] | None]:
+        """How many mails it has taken since the last time, and whose they were if they are kept."""
+        count = self.count()
+        self._before += count
+        if not self._keeping:
+            return count, None
         found = []
         for one in self._kept.iterdir():
             with one.open("rb") as lines:
                 found += [to[1].decode() for to in map(RECIPIENT.match, lines) if to]
             one.unlink()
-        return found
+        return count, found
 
 
 def load(

@@ -35,6 +35,7 @@ from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.handlers.forwarding import Forwarding
 from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.kept import Kept
 from postroom_smtp.mx_relay import MxRelay
 from postroom_smtp.nats_judges import NatsJudges
 from postroom_smtp.own_door import OwnDoor, reachable
@@ -76,16 +77,17 @@ async def start(process: Process) -> None:
     server = servers[0]
     for one in servers:
         await one.start()
+    kept = Kept()
     door = SmtpRelay(
         reachable(settings.host), server.port, name=settings.hostname, patience=settings.patience,
-        security=Security(tls="none"),
+        security=Security(tls="none"), kept=kept,
     )  # fmt: skip
     ways = OwnDoor(directory, receiving, door)
     keys = DomainKeys(directory, settings.keys)
     delivering = Delivering(
         bus,
         ways,
-        _relay(settings, names),
+        _relay(settings, names, kept),
         process.clock,
         counts,
         Slots(settings.slots),
@@ -98,6 +100,7 @@ async def start(process: Process) -> None:
     async def stop() -> None:
         delivering.stop()
         await asyncio.gather(*(one.stop() for one in servers), consumer.stop())
+        await kept.close()
 
     process.on_stop(bus.close)
     process.on_stop(signatures.stop)
@@ -143,17 +146,19 @@ def _authenticating(
     return Authenticating(names, senders, signatures, PublicSuffixes())
 
 
-def _relay(settings: SmtpConfig, names: DnspythonNames) -> Relay | None:
+def _relay(settings: SmtpConfig, names: DnspythonNames, kept: Kept) -> Relay | None:
     """Return where mail to others goes; None = nowhere."""
     if settings.relay is None:
         return None
     name, patience = settings.hostname, settings.patience
     if settings.relay == "mx":
         return MxRelay(
-            names, settings.internal, name=name, patience=patience, port=settings.mx_port
+            names, settings.internal, name=name, patience=patience, port=settings.mx_port, kept=kept
         )
     host, port = settings.relay
-    return SmtpRelay(host, port, name=name, patience=patience, security=settings.security)
+    return SmtpRelay(
+        host, port, name=name, patience=patience, security=settings.security, kept=kept
+    )
 
 
 async def _with_broker(

@@ -15,6 +15,7 @@ from postroom_mail.address import AddressError, domain_to_ascii
 from postroom_runtime.reach import Internal, forbidden
 from postroom_smtp.aiosmtplib_relay import Host, Patience, Security, SmtpHop
 from postroom_smtp.domain.delivery import HopReply
+from postroom_smtp.kept import Kept
 from postroom_smtp.ports import DnsTroubleError, Names, NoSuchNameError
 
 _MOST: Final = 6
@@ -28,8 +29,16 @@ class MxRelay:
     """Finds the way for each domain."""
 
     def __init__(
-        self, names: Names, internal: Internal, *, name: str, patience: Patience, port: int = 25
+        self,
+        names: Names,
+        internal: Internal,
+        *,
+        name: str,
+        patience: Patience,
+        port: int = 25,
+        kept: Kept | None = None,
     ) -> None:
+        self._kept = kept
         self._names = names
         self._internal = internal
         self._name = name
@@ -46,7 +55,7 @@ class MxRelay:
 
     def at(self, host: Host) -> SmtpHop:
         """Return a conversation with one server."""
-        return SmtpHop(host, self._name, self._patience, Security(), host.name)
+        return SmtpHop(host, self._name, self._patience, Security(), host.name, self._kept)
 
     async def hosts(self, domain: str) -> list[Host] | HopReply:
         """Return the servers of a domain in the order to try them, or why there is none."""
