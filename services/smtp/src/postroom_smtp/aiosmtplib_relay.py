@@ -1,7 +1,7 @@
 """The next hop: one kept connection a chunk, a deadline on everything.
 
-aiosmtplib opens the conversation (EHLO, TLS, AUTH), `pipelined` goes on with it, and between chunks it
-is `kept`.
+aiosmtplib opens the conversation (EHLO, TLS, AUTH), `pipelined` goes on with it; between chunks it is
+`kept`.
 
 Law: a password leaves us only under TLS whose certificate was verified, unless the operator has
 said that there is none.
