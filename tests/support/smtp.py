@@ -117,6 +117,9 @@ class MemoryCounts:
     def sent(self, state: str) -> None:
         self.seen.append(("sent", state))
 
+    def slowed(self, now: int) -> None:
+        self.seen.append(("slowed", now))
+
     def connections(self, now: int) -> None:
         self.seen.append(("connections", now))
 

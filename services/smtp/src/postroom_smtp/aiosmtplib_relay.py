@@ -1,7 +1,7 @@
 """The next hop: one kept connection a chunk, a deadline on everything.
 
-aiosmtplib opens the conversation (EHLO, TLS, AUTH), `pipelined` goes on with it; between chunks it is
-`kept`.
+aiosmtplib opens the conversation (EHLO, TLS, AUTH), `pipelined` goes on with it, and it is `kept`
+between chunks.
 
 Law: a password leaves us only under TLS whose certificate was verified, unless the operator has
 said that there is none.
@@ -222,7 +222,7 @@ class SmtpHop:
         envelope = b" ".join((b"MAIL FROM:" + sender, *options)), b"RCPT TO:" + recipient
         patience = self._patience
         reply = await talk.send(mail, envelope, command=patience.command, data=patience.data)
-        return HopReply(reply.code, _words(reply.text), reply.trouble)
+        return HopReply(reply.code, _words(reply.text), reply.trouble, reply.stage)
 
 
 def _options(

@@ -14,9 +14,12 @@ import re
 from collections import deque
 from typing import Final
 
-from postroom_mail.crlf import dot_stuff
-from postroom_smtp.domain.delivery import HopReply
+import msgspec
 
+from postroom_mail.crlf import dot_stuff
+from postroom_smtp.domain.delivery import HopReply, Stage
+
+_STAGES: Final[dict[bytes, Stage]] = {b"MAIL": "mail", b"RCPT": "rcpt"}
 _LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\n]*))?\r?\n")
 _MOST_OCTETS: Final = 32 * 1024
 """Of what the server has said and nobody has read."""
@@ -95,7 +98,7 @@ class Conversation(asyncio.Protocol):
             is_data = line == b"DATA"
             go_on = is_data and reply.code == _GO_ON
             if refused is None and reply.code // 100 != (3 if is_data else 2):
-                refused = reply
+                refused = msgspec.structs.replace(reply, stage=_STAGES.get(line[:4], ""))
                 if not together:
                     break
         return refused, go_on
@@ -107,12 +110,13 @@ class Conversation(asyncio.Protocol):
         self._transport.write(data)
 
     async def _reply(self, patience: float) -> HopReply:
-        try:
-            async with asyncio.timeout(patience):
-                await self._heard()
-        except BaseException:
-            self.close()
-            raise
+        if not self._replies:
+            try:
+                async with asyncio.timeout(patience):
+                    await self._heard()
+            except BaseException:
+                self.close()
+                raise
         reply = self._replies.popleft()
         if reply.code == _CLOSING:
             self._lost = self._lost or f"{reply.code} {reply.text}"

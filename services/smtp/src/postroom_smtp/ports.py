@@ -167,5 +167,8 @@ class Counts(Protocol):
     def sent(self, state: str) -> None:
         """Count a copy by what became of it."""
 
+    def slowed(self, now: int) -> None:
+        """Say how many destinations have asked for less and have fewer slots."""
+
     def connections(self, now: int) -> None:
         """Say how many peers are connected."""

@@ -23,6 +23,10 @@ class PrometheusCounts:
         self._connections = Gauge(
             "postroom_smtp_connections", "Peers connected now", registry=registry
         )
+        self._slowed = Gauge(
+            "postroom_smtp_slowed_destinations", "Destinations that asked for less and have less",
+            registry=registry,
+        )  # fmt: skip
 
     def accepted(self, recipients: int) -> None:
         """Count a stored transaction."""
@@ -39,6 +43,10 @@ class PrometheusCounts:
     def sent(self, state: str) -> None:
         """Count a copy by what became of it."""
         self._sent.labels(state).inc()
+
+    def slowed(self, now: int) -> None:
+        """Say how many destinations have fewer slots."""
+        self._slowed.set(now)
 
     def connections(self, now: int) -> None:
         """Say how many peers are connected."""

@@ -166,7 +166,25 @@ class Delivering:
                     await keeper.note(recipient.serial, outcome.state)
         finally:
             await sender.close()
+            self._learn(sender)
         return outcomes
+
+    def _learn(self, sender: "_Sender") -> None:
+        """Send less to who asks for less, and more again when that goes well."""
+        now = time.monotonic()
+        for destination, replies in sender.replies.items():
+            less = delivery.asks_for_less(replies)
+            if less is not None:
+                if self._slots.slow_down(destination, now):
+                    words = f"{less.code} {less.text}"[:200]
+                    self._tell(destination, "a destination asks for less", reply=words)
+            elif any(map(delivery.is_taken, replies)) and self._slots.went_well(destination, now):
+                self._tell(destination, "a destination has one more slot")
+
+    def _tell(self, destination: str, what: str, **more: str) -> None:
+        self._counts.slowed(self._slots.slowed)
+        slots = self._slots.of(destination)
+        self._log.info(what, destination=destination, slots=slots, **more)
 
     async def _conclude(
         self, command: DeliverChunk, mail: OutboxMail, outcomes: Sequence[Outcome]
@@ -200,6 +218,8 @@ class _Sender:
         self._ways = ways
         self._relay = relay
         self._talks: dict[tuple[Relay, str], _Talk] = {}
+        self.replies: dict[str, list[HopReply]] = {}
+        """By destination, of the world outside."""
 
     async def send(self, recipient: Recipient, mail: OutboxMail) -> Outcome:
         try:
@@ -216,6 +236,8 @@ class _Sender:
         if (way, domain) not in self._talks:
             self._talks[way, domain] = _Talk(way.hop(domain))
         reply = await self._talks[way, domain].send(recipient, raw)
+        if inward is None:
+            self.replies.setdefault(way.destination(domain), []).append(reply)
         return delivery.outcome_of(recipient, reply)
 
     async def close(self) -> None:
