@@ -35,6 +35,8 @@ from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.handlers.forwarding import Forwarding
 from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.handlers.securing import Securing
+from postroom_smtp.httpx_policies import HttpxPolicies
 from postroom_smtp.kept import Kept
 from postroom_smtp.mx_relay import MxRelay
 from postroom_smtp.nats_judges import NatsJudges
@@ -152,9 +154,11 @@ def _relay(settings: SmtpConfig, names: DnspythonNames, kept: Kept) -> Relay | N
         return None
     name, patience = settings.hostname, settings.patience
     if settings.relay == "mx":
+        securing = Securing(names, HttpxPolicies(names, settings.internal).fetch)
         return MxRelay(
-            names, settings.internal, name=name, patience=patience, port=settings.mx_port, kept=kept
-        )
+            names, settings.internal, name=name, patience=patience, port=settings.mx_port,
+            kept=kept, securing=securing,
+        )  # fmt: skip
     host, port = settings.relay
     return SmtpRelay(
         host, port, name=name, patience=patience, security=settings.security, kept=kept

@@ -22,6 +22,10 @@ class DnsTroubleError(PostroomError):
     """The DNS does not say; trying again later may help."""
 
 
+class PolicyTroubleError(PostroomError):
+    """A domain's policy (MTA-STS) cannot be had; trying again later may help."""
+
+
 class Names(Protocol):
     """The DNS. Empty answers: the name is there, but has none of these.
 
