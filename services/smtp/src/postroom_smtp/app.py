@@ -23,6 +23,7 @@ from postroom_smtp import config
 from postroom_smtp.aiosmtpd_guests import Guests
 from postroom_smtp.aiosmtpd_server import SmtpServer
 from postroom_smtp.aiosmtplib_relay import Security, SmtpRelay
+from postroom_smtp.arc_sealing import ArcSealing
 from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
 from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
@@ -95,9 +96,9 @@ async def start(process: Process) -> None:
         Slots(settings.slots),
         keys.signed,
     )
-    consumer = Consumer(
-        bus, streams.SMTP_COMMANDS, on_command(bus, delivering), concurrency=settings.deliveries
-    )
+    forwarding = Forwarding(bus, ArcSealing(keys.signers, settings.hostname).seal)
+    handler = on_command(bus, delivering, forwarding)
+    consumer = Consumer(bus, streams.SMTP_COMMANDS, handler, concurrency=settings.deliveries)
 
     async def stop() -> None:
         delivering.stop()
@@ -182,9 +183,8 @@ async def _with_broker(
     process.spawn(shine(process, bus), "beacon")
 
 
-def on_command(bus: Bus, delivering: Delivering) -> Handler:
+def on_command(bus: Bus, delivering: Delivering, forwarding: Forwarding) -> Handler:
     """Return the handler of everything that is asked of smtp."""
-    forwarding = Forwarding(bus)
 
     async def handle(message: Delivered) -> None:
         verb = message.subject.split(".")[_VERB]

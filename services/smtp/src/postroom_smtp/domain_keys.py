@@ -56,6 +56,15 @@ class DomainKeys:
         signers = [found for one in keys if (found := self._signer(domain, one)) is not None]
         return b"".join(one.signature(header, hash_, now) for one in signers) + raw
 
+    def signers(self, domain: str) -> list[Signer]:
+        """Return who signs for a domain of ours; nobody for another."""
+        try:
+            document = self._directory.domain(domain)
+        except UnavailableError:
+            return []
+        keys = document.keys if document is not None else ()
+        return [found for one in keys if (found := self._signer(domain, one)) is not None]
+
     def _keys(self, raw: bytes, sender: str) -> tuple[str, tuple[DkimKey, ...]]:
         for domain in (_author_domain(raw), sender.rpartition("@")[2].lower()):
             if not domain:
