@@ -54,6 +54,7 @@ def kinds() -> dict[str, type]:
         "document.submission": documents.SubmissionDocument,
         "outbox.mail": commands.OutboxMail,
         "progress": commands.Progress,
+        "sent": commands.Sent,
         "work.poll": PollJob,
         "dead.set_aside": commands.SetAside,
         "beat": beats.Beat,

@@ -32,6 +32,7 @@ from postroom_smtp.domain.slots import Slots
 from postroom_smtp.domain_keys import DomainKeys
 from postroom_smtp.handlers.authenticating import SECONDS, Authenticating
 from postroom_smtp.handlers.blocklists import Blocklists
+from postroom_smtp.handlers.capping import Capping
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.handlers.forwarding import Forwarding
@@ -95,6 +96,7 @@ async def start(process: Process) -> None:
         counts,
         Slots(settings.slots),
         keys.signed,
+        Capping(bus, process.clock, settings.daily_cap) if settings.daily_cap else None,
     )
     forwarding = Forwarding(bus, ArcSealing(keys.signers, settings.hostname).seal)
     handler = on_command(bus, delivering, forwarding)

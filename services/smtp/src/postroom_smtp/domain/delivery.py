@@ -121,15 +121,16 @@ def report(
     *,
     time: datetime,
     next_attempt_at: datetime | None,
+    mark: str = "",
 ) -> DeliveryReported:
-    """Return the event on one attempt.
+    """Return the event on one attempt; `mark` tells apart what is no attempt of its own.
 
     The id covers the states: were it of chunk and attempt alone, the report of a repeated attempt
     that got further would be dropped as a duplicate.
     """
     states = ",".join(sorted(f"{one.recipient.serial}:{one.state}" for one in outcomes))
     return DeliveryReported(
-        id=derived_id("evt", command.chunk, str(command.attempt), states),
+        id=derived_id("evt", command.chunk, str(command.attempt), states + mark),
         time=time,
         account=command.account,
         scope=command.scope,

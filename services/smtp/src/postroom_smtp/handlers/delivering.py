@@ -28,6 +28,7 @@ from postroom_smtp.domain import delivery
 from postroom_smtp.domain.delivery import HopReply, Outcome, UnsendableError
 from postroom_smtp.domain.retry import pause_after
 from postroom_smtp.domain.slots import Slots
+from postroom_smtp.handlers.capping import Capping, Grant
 from postroom_smtp.handlers.progress import ProgressKeeper
 from postroom_smtp.ports import Broker, Counts, Hop, Relay, Ways
 
@@ -54,7 +55,9 @@ class Delivering:
         counts: Counts,
         slots: Slots | None = None,
         sign: Sign | None = None,
+        capping: Capping | None = None,
     ) -> None:
+        self._capping = capping
         self._sign = sign or _as_it_is
         self._slots = slots or Slots(SLOTS)
         self._freed = asyncio.Event()
@@ -129,12 +132,36 @@ class Delivering:
             mail = await self._mail(command)
             outcomes = delivery.settled_before(command.recipients, keeper.done)
             waiting = [one for one in command.recipients if one.serial not in keeper.done]
+            grant = await self._grant(command, mail, waiting)
+            if grant is not None:
+                waiting = [one for one in waiting if self._is_ours(one) or one in grant.recipients]
             try:
                 fresh = await self._try(waiting, mail, keeper, command.attempt)
                 await keeper.settle()
             finally:
                 await keeper.abandon()
-            await self._conclude(command, mail, [*outcomes, *fresh])
+                await self._give_back(command, grant, keeper)
+            if outcomes or fresh:
+                await self._conclude(command, mail, [*outcomes, *fresh])
+
+    def _is_ours(self, recipient: Recipient) -> bool:
+        return self._ways.inward(recipient.address) is not None
+
+    async def _grant(
+        self, command: DeliverChunk, mail: OutboxMail, waiting: Sequence[Recipient]
+    ) -> Grant | None:
+        """Ask for what leaves; None: nobody counts."""
+        if self._capping is None or self._relay is None:
+            return None
+        outside = [one for one in waiting if not self._is_ours(one)]
+        return await self._capping.admit(command, mail, outside) if outside else None
+
+    async def _give_back(
+        self, command: DeliverChunk, grant: Grant | None, keeper: ProgressKeeper
+    ) -> None:
+        if self._capping is not None and grant is not None:
+            states = [keeper.done.get(one.serial) for one in grant.recipients]
+            await self._capping.give_back(command.account, grant, states.count("delivered"))
 
     async def _mail(self, command: DeliverChunk) -> OutboxMail:
         subject = subjects.outbox(command.account, command.outbox)
