@@ -128,6 +128,14 @@ async def test_a_kept_connection_that_the_server_left_is_made_anew_and_nothing_i
         await kept.close()
 
 
+@pytest.mark.parametrize("how", ["421 at once", "hang up"])
+async def test_a_server_that_takes_one_mail_a_connection_loses_none(how) -> None:
+    async with Leaving() as sink:
+        sink.how = how
+        assert await chunk(relay(sink, None), "one", "two", "three") == 3 * [(250, "")]
+        assert (sink.sessions, len(sink.received)) == (2, 3)
+
+
 async def test_a_421_on_a_new_connection_is_a_loss() -> None:
     async with Sink() as sink:
         sink.refuse("one@theirs.example", "421 4.7.0 slowly")

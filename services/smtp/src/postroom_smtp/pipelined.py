@@ -29,7 +29,7 @@ _GO_ON: Final = 354
 
 
 class LostError(ConnectionError):
-    """The connection broke. `stale`: before a word was said since it was taken up again."""
+    """The connection broke. `stale`: between two mails, before a word was said to the next."""
 
     def __init__(self, words: str, *, stale: bool = False) -> None:
         super().__init__(words)
@@ -62,7 +62,7 @@ class Conversation(asyncio.Protocol):
         return not self._lost and not self._transport.is_closing()
 
     def take_up(self) -> None:
-        """Go on after a rest: what breaks before the next word breaks nothing."""
+        """Go on after a rest: what breaks before the server's next word breaks nothing."""
         self._taken_up = True
 
     async def send(
@@ -81,6 +81,8 @@ class Conversation(asyncio.Protocol):
         # DATA may be granted though nobody is there to receive: an empty mail ends it.
         self._write(dot_stuff(mail) + b".\r\n" if refused is None else b".\r\n")
         reply = await self._reply(data)
+        # A server may take so many mails and leave: before the next one that is nobody's loss.
+        self._taken_up = reply.code // 100 == 2  # noqa: PLR2004 - the class of success
         return reply if refused is None else refused
 
     async def _enveloped(self, lines: list[bytes], patience: float) -> tuple[HopReply | None, bool]:
