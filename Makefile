@@ -48,20 +48,21 @@ check: $(STAMP) ## lint, format, types, architecture, schema and lock: all that 
 	@$(BIN)/python -m postroom_api.wording --check
 	@deploy/local/lock.sh --check
 
-bench: $(STAMP) ## measure against a peer: NAME=smtp (Postfix), fetch-imap (mbsync), fetch-pop3 (mpop), config (targets), idle (bare connections); ROUNDS=7
+bench: $(STAMP) ## measure against a peer: NAME=smtp, outbound (Postfix), fetch-imap (mbsync), fetch-pop3 (mpop), config (targets), idle (bare connections); ROUNDS=7
 	@deploy/local/peers.sh mbsync=isync mpop=mpop
-	@test -f "tests/bench/$(BENCH).py" || { echo "make bench NAME=smtp, fetch-imap, fetch-pop3, config or idle"; exit 2; }
+	@test -f "tests/bench/$(BENCH).py" || { echo "make bench NAME=smtp, outbound, fetch-imap, fetch-pop3, config or idle"; exit 2; }
 	@PYTHONPATH=tests $(BIN)/python -m bench.$(BENCH)
 
-soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger and fetch-kill (kills), fetch-many (1,000 mailboxes), powercut (needs root)
+soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger, smtp-ledger and fetch-kill (kills), fetch-many (1,000 mailboxes), powercut (needs root)
 	@case "$(NAME)" in \
 	  reading) tests=tests/integration/reading ;; \
 	  ledger) tests=tests/e2e/test_ledger.py ;; \
 	  fetch-kill) tests=tests/integration/fetcher/test_kills.py ;; \
 	  fetch-many) tests=tests/integration/fetcher/test_many.py ;; \
+	  smtp-ledger) tests=tests/integration/smtp/test_outbound_ledger.py ;; \
 	  smtp-slots) tests=tests/integration/smtp/test_ways_out.py ;; \
 	  powercut) tests="tests/integration/test_powercut.py tests/e2e/test_powercut.py" ;; \
-	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, fetch-kill, fetch-many, smtp-slots or powercut"; exit 2 ;; \
+	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, fetch-kill, fetch-many, smtp-ledger, smtp-slots or powercut"; exit 2 ;; \
 	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
 
 screens: $(STAMP) ## walk through every page in a browser; pictures, and contact sheets of them, in SCREENS=directory

@@ -92,7 +92,7 @@ def _peer_round(peer: Postfix, octets: int, mails: int, figures: Figures) -> Non
     figures.peer.append(mails / seconds)
 
 
-async def _sync_always(nats: Nats) -> bool:
+async def sync_always(nats: Nats) -> bool:
     answer = await get("127.0.0.1", nats.server.monitor_port, "/jsz")
     return answer is not None and bool(json.loads(answer.body)["config"].get("sync_always"))
 
@@ -132,7 +132,7 @@ async def _measured(
 
 async def _measure(nats: Nats, smtp: SmtpProcess, peer: Postfix, directory: Path) -> None:
     await configure(nats)
-    assert await _sync_always(nats), "the broker does not sync before it acks"
+    assert await sync_always(nats), "the broker does not sync before it acks"
     names = LocalNames()
     # smtp-source sends from its machine's name; whatever that is, it may.
     names.publish('example.com. 300 TXT "v=spf1 ip4:127.0.0.1 -all"')

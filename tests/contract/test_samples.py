@@ -57,6 +57,7 @@ def kinds() -> dict[str, type]:
         "document.door": documents.DoorDocument,
         "outbox.mail": commands.OutboxMail,
         "progress": commands.Progress,
+        "sent": commands.Sent,
         "work.poll": PollJob,
         "dead.set_aside": commands.SetAside,
         "beat": beats.Beat,

@@ -1,13 +1,17 @@
 """Buses under a service's real permissions, for tests."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from postroom_contract.codec import encode
-from postroom_contract.streams import ConsumerSpec
+from postroom_contract.streams import SMTP_COMMANDS, ConsumerSpec
 from postroom_runtime.bus import Bus
 from postroom_runtime.messages import Found, found_in
 from postroom_runtime.settings import Settings
+from postroom_runtime.stream_config import consumer_config
 from support.servers import Nats
 
 
@@ -30,6 +34,16 @@ async def connected(server: Nats, user: str) -> AsyncIterator[Bus]:
         yield bus
     finally:
         await bus.close()
+
+
+async def quick_redelivery(server: Nats) -> None:
+    """Let the broker give a killed smtp's commands to the next after a second."""
+    quick = msgspec.structs.replace(SMTP_COMMANDS, ack_wait=1)
+    question = {"stream_name": "COMMANDS", "config": consumer_config(quick)}
+    async with connected(server, "operator") as bus:
+        await bus.ask(
+            f"$JS.API.CONSUMER.DURABLE.CREATE.COMMANDS.{quick.name}", json.dumps(question).encode()
+        )
 
 
 async def worked_off(bus: Bus, spec: ConsumerSpec) -> bool:

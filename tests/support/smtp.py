@@ -11,7 +11,13 @@ from postroom_contract.codec import ENVELOPE_HEADER, envelope_from_header
 from postroom_contract.documents import AddressDocument, DomainDocument, SubmissionDocument
 from postroom_contract.mail import Envelope
 from postroom_runtime.clock import Clock
-from postroom_runtime.messages import Found, Publication, Stored
+from postroom_runtime.messages import (
+    EXPECT_SUBJECT_SEQUENCE,
+    ConflictError,
+    Found,
+    Publication,
+    Stored,
+)
 from postroom_smtp.aiosmtpd_guests import Guests
 from postroom_smtp.aiosmtpd_session import SmtpSession
 from postroom_smtp.domain.access import Access
@@ -86,6 +92,10 @@ class MemoryBroker:
             raise self.errors.pop(0)
         for one in batch:
             self.on_publish(one)
+            expected = one.headers.get(EXPECT_SUBJECT_SEQUENCE)
+            last = await self.last("", one.subject) if expected is not None else None
+            if expected is not None and int(expected) != (last.sequence if last else 0):
+                raise ConflictError("wrong last sequence")
             self.published.append(one)
         return [Stored("S", len(self.published)) for _ in batch]
 
@@ -123,6 +133,9 @@ class MemoryCounts:
 
     def untold(self, number: int) -> None:
         self.seen.append(("untold", number))
+
+    def slowed(self, now: int) -> None:
+        self.seen.append(("slowed", now))
 
     def connections(self, now: int) -> None:
         self.seen.append(("connections", now))

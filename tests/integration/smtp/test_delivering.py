@@ -1,12 +1,11 @@
 """The real process delivers to a sink; retries are schedules of the real broker."""
 
 import asyncio
-import json
 
 import msgspec
 import pytest
 
-from postroom_contract import streams, subjects
+from postroom_contract import subjects
 from postroom_contract.codec import decode, encode
 from postroom_contract.commands import (
     Redo,
@@ -16,8 +15,7 @@ from postroom_contract.commands import (
 from postroom_contract.documents import SuppressedDocument, suppressed_key
 from postroom_contract.mail import Pointer
 from postroom_runtime.messages import MESSAGE_ID, Publication
-from postroom_runtime.stream_config import consumer_config
-from support.buses import connected
+from support.buses import connected, quick_redelivery
 from support.deliveries import MAIL, OUT, World, chunk, states
 from support.sink import Sink, _address, _Conversation
 from support.smtp_process import configure, looking, stored
@@ -186,7 +184,7 @@ class Holding(Sink):
 async def test_killed_between_replies_sends_nothing_twice_that_progress_holds(
     smtp, world, nats_server
 ):
-    await _quick_redelivery(nats_server)
+    await quick_redelivery(nats_server)
     async with Holding() as sink:
         sink.held = "m4@theirs.example"
         smtp.start(RELAY=sink.relay)
@@ -205,15 +203,6 @@ async def test_killed_between_replies_sends_nothing_twice_that_progress_holds(
         assert states(report) == dict.fromkeys(range(1, 6), "delivered")
         assert [len(sink.to(f"m{n}@theirs.example")) for n in range(1, 6)] == [1] * 5
     await world.all_acknowledged()
-
-
-async def _quick_redelivery(nats_server):
-    quick = msgspec.structs.replace(streams.SMTP_COMMANDS, ack_wait=1)
-    question = {"stream_name": "COMMANDS", "config": consumer_config(quick)}
-    async with looking(nats_server) as bus:
-        await bus.ask(
-            f"$JS.API.CONSUMER.DURABLE.CREATE.COMMANDS.{quick.name}", json.dumps(question).encode()
-        )
 
 
 async def test_sigterm_keeps_progress_and_gives_the_rest_to_the_next(smtp, world):

@@ -13,7 +13,8 @@ from postroom_contract.events import DeliveryReported
 from postroom_runtime.errors import NotYetError, RefusedError, UnavailableError
 from postroom_runtime.messages import Publication
 from postroom_smtp.domain import delivery
-from postroom_smtp.domain.delivery import HopReply
+from postroom_smtp.domain.delivery import HopReply, asks_for_less
+from postroom_smtp.domain.slots import Slots
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.own_door import OwnDoor, reachable
@@ -413,3 +414,43 @@ async def test_the_peers_words_are_made_harmless():
     assert reply.startswith("550 no [31m way xxx")
     assert len(reply) == 500
     assert reply.isprintable()
+
+
+LESS = HopReply(421, "4.7.0 too many connections", "unreachable")
+
+
+@pytest.mark.parametrize(
+    ("replies", "less"),
+    [
+        ([LESS], True),
+        ([HopReply(421, "4.3.2 closing", "lost")], True),
+        ([HopReply(451, "4.7.1 slowly", "", "mail"), HopReply(250, "kept")], True),
+        (3 * [HopReply(450, "4.2.1 greylisted", "", "rcpt")], True),
+        (2 * [HopReply(450, "4.2.1 greylisted", "", "rcpt")], False),
+        ([*3 * [HopReply(450, "4.2.1 busy", "", "rcpt")], HopReply(250, "kept")], False),
+        (3 * [HopReply(452, "4.3.1 no room")], False),
+        ([HopReply(0, "no answer in time", "unreachable")], False),
+        ([HopReply(550, "5.7.1 no", "", "mail")], False),
+        ([], False),
+    ],
+)
+def test_what_puts_off_a_chunk_as_such(replies, less):
+    assert bool(asks_for_less(replies)) == less
+
+
+async def test_a_destination_that_asks_for_less_is_sent_less_until_it_goes_well():
+    desk = Desk({"m1@theirs.example": [LESS]})
+    desk.handler._slots = slots = Slots(4)
+    await desk.handler.deliver(chunk(1, 2))
+    assert slots.of("memory") == 2
+    for serial in (3, 4, 5, 6, 7):
+        await desk.handler.deliver(msgspec.structs.replace(chunk(serial), chunk=f"chk_{serial}"))
+    assert slots.of("memory") == 4
+    assert [now for what, now in desk.counts.seen if what == "slowed"] == [1, 1, 0]
+
+
+async def test_our_own_door_is_not_slowed():
+    desk = Desk()
+    desk.door.answers["a@ours.example"] = [LESS]
+    await desk.handler.deliver(for_address("a@ours.example"))
+    assert desk.handler._slots.slowed == 0

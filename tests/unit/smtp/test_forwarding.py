@@ -2,53 +2,21 @@
 
 import functools
 import operator
-from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
 from postroom_contract.codec import ENVELOPE_HEADER, decode, envelope_to_header
-from postroom_contract.commands import DeliverChunk, ForwardMail, MailReference, OutboxMail
-from postroom_contract.mail import Envelope, Pointer
+from postroom_contract.commands import DeliverChunk, OutboxMail
 from postroom_runtime.errors import RefusedError
 from postroom_runtime.messages import Found
 from postroom_smtp.handlers.forwarding import Forwarding
-
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-def envelope(name: str) -> Envelope:
-    return Envelope(
-        id=name, account="acc_1", mailbox="mbx_1", role="mail", recipient="a@example.org",
-        sender="x@example.net", received_at=NOW, sha256="", size=1, source="smtp", transaction="t",
-    )  # fmt: skip
-
-
-class Memory:
-    def __init__(self, stored: Found | None) -> None:
-        self.stored = stored
-        self.published = []
-
-    async def get(self, where: Pointer) -> Found | None:
-        return self.stored
-
-    async def publish(self, what):
-        self.published.append(what)
+from support.forwards import NOW, Memory, command, envelope
 
 
 def stored(name: str, raw: bytes) -> Found:
     headers = {ENVELOPE_HEADER: envelope_to_header(envelope(name))}
     return Found("s", raw, headers, "INTAKE_0", 7, NOW)
-
-
-def command(to: str = "boss@example.com") -> ForwardMail:
-    mail = MailReference(
-        id="msg_1", mailbox="mbx_1", raw=Pointer("INTAKE_0", 7), envelope_sender="x@example.net"
-    )
-    return ForwardMail(
-        id="cmd_1", account="acc_1", correlation="msg_1", causation="evt_1", mail=mail,
-        message_id="m@x", subject="Hi", to=to,
-    )  # fmt: skip
 
 
 async def test_it_goes_out_as_it_came_under_the_null_sender() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,10 @@ NATS_IN_PASSING = (
     "Plaintext passwords detected",  # nats.conf has mode 0600, and the port is loopback's
     "Maximum payloads over",  # a mail is one message, on purpose
 )
+DISK_FULL = "no space left on device"
+ROOM_BYTES = 100_000_000
+"""Free bytes with which it makes sense to start a broker again that could not write."""
+ROOM_SECONDS = 1.0
 LEFTOVER_SECONDS = 30.0
 POLL_SECONDS = 0.1
 SUPERUSER_PASSWORD = "postgres-superuser"  # noqa: S105 - the name of a file
@@ -100,7 +105,14 @@ class Foundation:
             when_ready=self._make_streams,
             explain=nats.explain,
             shown=lambda line: not any(said in line for said in NATS_IN_PASSING),
+            # A stream of nats-server 2.15.1 that could not write does not try again.
+            is_stuck=lambda line: DISK_FULL in line,
+            until_worth_it=self._there_is_room,
         )
+
+    async def _there_is_room(self) -> None:
+        while shutil.disk_usage(self.home.path).free < ROOM_BYTES:  # noqa: ASYNC110 - a disk tells nobody
+            await asyncio.sleep(ROOM_SECONDS)
 
     async def _make_database(self) -> None:
         passwords = {login: self.home.secret(f"postgres-{login}") for login in logins.LOGINS}

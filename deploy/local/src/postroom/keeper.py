@@ -37,6 +37,10 @@ class Part:
     """Which of its lines the terminal shows; its log file has all."""
     grace: float = GRACE_SECONDS
     """Seconds between the request to stop and the kill."""
+    is_stuck: Callable[[str], bool] = lambda _line: False
+    """Whether a line of it says that it goes on, but works again only from a new start …"""
+    until_worth_it: Callable[[], Awaitable[None]] | None = None
+    """… and this returns when that makes sense."""
 
 
 class Keeper:
@@ -52,6 +56,7 @@ class Keeper:
         self._stopping = False
         self._failures = 0
         self._was_ready = False
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int:
@@ -87,6 +92,8 @@ class Keeper:
 
         def on_line(text: str) -> None:
             self._console.line(name, text, shown=self.part.shown(text))
+            if self._renewing is None and self.part.is_stuck(text):
+                self._renewing = asyncio.create_task(self._renew())
 
         try:
             child = await Child.start(self.part.command(), on_line)
@@ -112,8 +119,19 @@ class Keeper:
         finally:
             getting_ready.cancel()
             ended.cancel()
+            if self._renewing is not None:
+                self._renewing.cancel()
+                self._renewing = None
             self.ready.clear()
             self._on_change()
+
+    async def _renew(self) -> None:
+        """End a process that is stuck, when a new one can do better."""
+        if self.part.until_worth_it is not None:
+            await self.part.until_worth_it()
+        if self._child is not None and not self._stopping:
+            self._console.say(f"{self.part.name} is stuck: it is started anew")
+            await self._child.stop(self.part.grace, self.hurry)
 
     async def _become_ready(self) -> None:
         """Try until it succeeds; only at the first start is an operator's error the end."""

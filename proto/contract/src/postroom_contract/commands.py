@@ -201,6 +201,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     done: dict[int, Literal["delivered", "failed", "captured", "suppressed"]]
 
 
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """How many copies of an account left for the world outside on one day (UTC)."""
+
+    copies: int
+
+
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     """What lies in DEAD: a message no handler could take, its reason, and where the original is."""
 

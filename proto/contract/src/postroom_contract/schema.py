@@ -63,6 +63,7 @@ def schemas() -> dict[str, bytes]:
     kinds["intake.envelope"] = Envelope
     kinds["outbox.mail"] = commands.OutboxMail
     kinds["progress"] = commands.Progress
+    kinds["sent"] = commands.Sent
     kinds["work.poll"] = PollJob
     kinds["dead.set_aside"] = commands.SetAside
     kinds["beat"] = beats.Beat

@@ -78,6 +78,11 @@ def progress(chunk: str) -> str:
     return f"{ROOT}.progress.{_token(chunk)}"
 
 
+def sent(account: str, day: str) -> str:
+    """Return the subject that holds how many copies of an account left on a day (`20261123`)."""
+    return progress(f"sent_{account}_{day}")
+
+
 def dead(account: str, service: str) -> str:
     """Return the subject of what a service set aside."""
     return f"{ROOT}.dead.{_token(account)}.{_token(service)}"

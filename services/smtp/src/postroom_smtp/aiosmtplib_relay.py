@@ -1,21 +1,24 @@
-"""The next hop by aiosmtplib: one kept connection a chunk, a deadline on everything.
+"""The next hop: one kept connection a chunk, a deadline on everything.
+
+aiosmtplib opens the conversation (EHLO, TLS, AUTH), `pipelined` goes on with it, and it is `kept`
+between chunks.
 
 Law: a password leaves us only under TLS whose certificate was verified, unless the operator has
 said that there is none.
 """
 
 import asyncio
-import contextlib
 import ssl
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import aiosmtplib
 import msgspec
 
 from postroom_mail.address import Address, AddressError, domain_to_ascii, parse_address, quote_local
 from postroom_smtp.domain.delivery import HopReply
+from postroom_smtp.kept import Kept
+from postroom_smtp.pipelined import Conversation, LostError
 
-_GOODBYE_SECONDS: Final = 2.0
 _UTF8_NEEDED: Final = HopReply(553, "5.6.7 the relay takes no international addresses (SMTPUTF8)")
 Tls = Literal["none", "opportunistic", "starttls", "implicit"]
 
@@ -68,7 +71,9 @@ class SmtpRelay:
         name: str,
         patience: Patience,
         security: Security | None = None,
+        kept: Kept | None = None,
     ) -> None:
+        self._kept = kept
         self._host = Host(host, port)
         self._name = name
         self._patience = patience
@@ -80,19 +85,28 @@ class SmtpRelay:
 
     def hop(self, domain: str) -> "SmtpHop":  # noqa: ARG002 - it takes mail for all domains
         """Return a conversation that connects when first needed."""
-        return SmtpHop(self._host, self._name, self._patience, self._security, "relay")
+        return SmtpHop(self._host, self._name, self._patience, self._security, "relay", self._kept)
 
 
 class SmtpHop:
     """One conversation; after a loss the next `send` connects anew."""
 
     def __init__(
-        self, host: Host, name: str, patience: Patience, security: Security, called: str
+        self,
+        host: Host,
+        name: str,
+        patience: Patience,
+        security: Security,
+        called: str,
+        kept: Kept | None = None,
     ) -> None:
         self._host = host
         self._patience = patience
         self._security = security
         self._called = called
+        self._kept = kept or Kept(most=0)
+        self._key = (host, security)
+        self._talk: Conversation | None = None
         self._plain = security.tls in {"none", "implicit"}
         """STARTTLS is not spoken, or no more."""
         self._client = aiosmtplib.SMTP(
@@ -111,28 +125,43 @@ class SmtpHop:
             paths = _path(sender), _path(recipient)
         except AddressError as error:
             return HopReply(0, f"553 5.1.3 an address of ours is wrong: {error}")
-        try:
-            await self._connect()
-        except aiosmtplib.SMTPResponseException as error:
-            return HopReply(error.code, f"{self._called}: {_words(error.message)}", "unreachable")
-        except (aiosmtplib.SMTPException, OSError) as error:
-            return HopReply(0, f"{self._called}: {_why(error)}", "unreachable")
-        try:
-            return await self._transfer(*paths, mail)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            self._client.close()
-            return HopReply(0, f"{self._called}: {_why(error)}", "lost")
+        while True:
+            try:
+                talk = await self._ready()
+            except aiosmtplib.SMTPResponseException as error:
+                words = f"{self._called}: {_words(error.message)}"
+                return HopReply(error.code, words, "unreachable")
+            except (aiosmtplib.SMTPException, OSError) as error:
+                return HopReply(0, f"{self._called}: {_why(error)}", "unreachable")
+            try:
+                return await self._transfer(talk, *paths, mail)
+            except LostError as error:
+                if not error.stale:
+                    return HopReply(0, f"{self._called}: {_why(error)}", "lost")
+                # It was kept, and the server had left: that is nobody's loss.
+            except OSError as error:
+                return HopReply(0, f"{self._called}: {_why(error)}", "lost")
 
     async def close(self) -> None:
-        """QUIT, and do not wait long for the answer."""
-        if self._client.is_connected:
-            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await self._client.quit(timeout=_GOODBYE_SECONDS)
-        self._client.close()
+        """Leave the conversation to the next chunk, or say goodbye."""
+        talk, self._talk = self._talk, None
+        if talk is not None:
+            await self._kept.give(self._key, talk)
+
+    async def _ready(self) -> Conversation:
+        """Return the conversation: ours, a kept one, or a new one."""
+        if self._talk is None or not self._talk.is_open:
+            self._talk = self._kept.take(self._key)
+        if self._talk is None:
+            await self._connect()
+            transport = cast("asyncio.Transport", self._client.transport)
+            self._talk = Conversation(transport, frozenset(self._client.esmtp_extensions))
+            # The transport has a new owner; the client is as new for another.
+            self._client.transport = self._client.protocol = None
+            self._client.close()
+        return self._talk
 
     async def _connect(self) -> None:
-        if self._client.is_connected:
-            return
         try:
             async with asyncio.timeout(self._patience.connect):
                 await self._client.connect()
@@ -184,43 +213,32 @@ class SmtpHop:
             await self._client.connect()
             await self._greet()
 
-    async def _transfer(self, sender: bytes, recipient: bytes, mail: bytes) -> HopReply:
-        options = self._options(sender, recipient, mail)
+    async def _transfer(
+        self, talk: Conversation, sender: bytes, recipient: bytes, mail: bytes
+    ) -> HopReply:
+        options = _options(talk.extensions, sender, recipient, mail)
         if options is None:
             return _UTF8_NEEDED
-        for words in ((b"MAIL", b"FROM:" + sender, *options), (b"RCPT", b"TO:" + recipient)):
-            reply = await self._client.execute_command(*words)
-            if reply.code // 100 != 2:  # noqa: PLR2004 - the class of success
-                return await self._refused(reply.code, reply.message)
-        try:
-            reply = await self._client.data(mail, timeout=self._patience.data)
-        except aiosmtplib.SMTPDataError as error:
-            return await self._refused(error.code, error.message)
-        return HopReply(reply.code, _words(reply.message))
+        envelope = b" ".join((b"MAIL FROM:" + sender, *options)), b"RCPT TO:" + recipient
+        patience = self._patience
+        reply = await talk.send(mail, envelope, command=patience.command, data=patience.data)
+        return HopReply(reply.code, _words(reply.text), reply.trouble, reply.stage)
 
-    def _options(self, sender: bytes, recipient: bytes, mail: bytes) -> list[bytes] | None:
-        """Return the parameters of MAIL, or None when the relay cannot take these addresses."""
-        options = []
-        if self._client.supports_extension("size"):
-            options.append(b"SIZE=%d" % len(mail))
-        if not mail.isascii() and self._client.supports_extension("8bitmime"):
-            options.append(b"BODY=8BITMIME")
-        if not (sender.isascii() and recipient.isascii()):
-            if not self._client.supports_extension("smtputf8"):
-                return None
-            options.append(b"SMTPUTF8")
-        return options
 
-    async def _refused(self, code: int, message: str) -> HopReply:
-        """Make the connection ready for the next copy; 421 announces its end."""
-        if code == aiosmtplib.SMTPStatus.domain_unavailable:
-            self._client.close()
-            return HopReply(code, _words(message), "lost")
-        try:
-            await self._client.rset()
-        except (aiosmtplib.SMTPException, OSError):
-            self._client.close()
-        return HopReply(code, _words(message))
+def _options(
+    extensions: frozenset[str], sender: bytes, recipient: bytes, mail: bytes
+) -> list[bytes] | None:
+    """Return the parameters of MAIL, or None when the relay cannot take these addresses."""
+    options = []
+    if "size" in extensions:
+        options.append(b"SIZE=%d" % len(mail))
+    if not mail.isascii() and "8bitmime" in extensions:
+        options.append(b"BODY=8BITMIME")
+    if not (sender.isascii() and recipient.isascii()):
+        if "smtputf8" not in extensions:
+            return None
+        options.append(b"SMTPUTF8")
+    return options
 
 
 def _path(address: str) -> bytes:

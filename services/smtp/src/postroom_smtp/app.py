@@ -25,6 +25,7 @@ from postroom_smtp.aiosmtpd_guests import Guests
 from postroom_smtp.aiosmtpd_server import SmtpServer, listen
 from postroom_smtp.aiosmtplib_knocking import SmtpKnocking
 from postroom_smtp.aiosmtplib_relay import Security, SmtpRelay
+from postroom_smtp.arc_sealing import ArcSealing
 from postroom_smtp.certificates import Certificate
 from postroom_smtp.config import SmtpConfig
 from postroom_smtp.configured_directory import FAMILIES, ConfiguredDirectory
@@ -33,12 +34,16 @@ from postroom_smtp.domain.slots import Slots
 from postroom_smtp.domain_keys import DomainKeys
 from postroom_smtp.handlers.authenticating import SECONDS, Authenticating
 from postroom_smtp.handlers.blocklists import Blocklists
+from postroom_smtp.handlers.capping import Capping
 from postroom_smtp.handlers.delivering import Delivering
 from postroom_smtp.handlers.examining import Examining
 from postroom_smtp.handlers.forwarding import Forwarding
 from postroom_smtp.handlers.queueing import Queueing
 from postroom_smtp.handlers.receiving import Receiving
+from postroom_smtp.handlers.securing import Securing
 from postroom_smtp.handlers.telling import Telling
+from postroom_smtp.httpx_policies import HttpxPolicies
+from postroom_smtp.kept import Kept
 from postroom_smtp.mx_relay import MxRelay
 from postroom_smtp.nats_judges import NatsJudges
 from postroom_smtp.own_door import OwnDoor, reachable
@@ -94,23 +99,26 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
     server = servers[0]
     for one in servers:
         await one.start()
+    kept = Kept()
     door = SmtpRelay(
         reachable(settings.host), server.port, name=settings.hostname, patience=settings.patience,
-        security=Security(tls="none"),
+        security=Security(tls="none"), kept=kept,
     )  # fmt: skip
     ways = OwnDoor(directory, receiving, door)
     keys = DomainKeys(directory, settings.keys)
     delivering = Delivering(
         bus,
         ways,
-        _relay(settings, names),
+        _relay(settings, names, kept),
         process.clock,
         counts,
         Slots(settings.slots),
         keys.signed,
+        Capping(bus, process.clock, settings.daily_cap) if settings.daily_cap else None,
         directory.holds,
     )
-    handler = on_command(bus, delivering, Queueing(bus, process.clock))
+    forwarding = Forwarding(bus, ArcSealing(keys.signers, settings.hostname).seal)
+    handler = on_command(bus, delivering, forwarding, Queueing(bus, process.clock))
     consumer = Consumer(bus, streams.SMTP_COMMANDS, handler, concurrency=settings.deliveries)
 
     def look_at_door(_key: str) -> None:
@@ -126,7 +134,7 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
     async def stop() -> None:
         delivering.stop()
         await asyncio.gather(siblings.stop(), *(one.stop() for one in servers), consumer.stop())
-        await telling.finish()
+        await asyncio.gather(kept.close(), telling.finish())
 
     process.on_stop(bus.close)
     process.on_stop(signatures.stop)
@@ -136,20 +144,12 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
     process.health.add("deliveries", lambda: consumer.trouble)
     process.health.add("processes", lambda: siblings.trouble)
     process.spawn(server.watch(), "slow peers")
+    _spawn_processes(process, siblings, 1 if inherited else settings.processes)
     if inherited is not None:
         process.spawn(_end_alone(process), "first process")
-    else:
-        for number in range(2, settings.processes + 1):
-            process.spawn(siblings.keep(number), f"process {number}")
     if certificate is not None:
         process.spawn(certificate.watch(), "certificate")
-    fresh = DnspythonNames(settings.nameservers, fresh=True)
-    examining = Examining(
-        fresh, SpfSenders(fresh, settings.hostname, SECONDS), settings.hostname,
-        by_relay=settings.relay != "mx", port=settings.mx_port,
-        knocking=SmtpKnocking(settings.internal, name=settings.hostname, port=settings.mx_port),
-    )  # fmt: skip
-    answers: Answers = {MakeKey: keys.make, ExamineDomain: examining.examine}
+    answers: Answers = {MakeKey: keys.make, ExamineDomain: _examining(settings).examine}
     process.spawn(telling.run(), "refusals")
     process.spawn(_with_broker(process, bus, configuration, consumer, answers, work), "broker")
     structlog.get_logger().info(
@@ -161,6 +161,20 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
         relay=settings.relay,
         processes=settings.processes,
     )
+
+
+def _spawn_processes(process: Process, siblings: Siblings, total: int) -> None:
+    for number in range(2, total + 1):
+        process.spawn(siblings.keep(number), f"process {number}")
+
+
+def _examining(settings: SmtpConfig) -> Examining:
+    fresh = DnspythonNames(settings.nameservers, fresh=True)
+    return Examining(
+        fresh, SpfSenders(fresh, settings.hostname, SECONDS), settings.hostname,
+        by_relay=settings.relay != "mx", port=settings.mx_port,
+        knocking=SmtpKnocking(settings.internal, name=settings.hostname, port=settings.mx_port),
+    )  # fmt: skip
 
 
 async def _end_alone(process: Process) -> None:
@@ -189,17 +203,21 @@ def _authenticating(
     return Authenticating(names, senders, signatures, PublicSuffixes())
 
 
-def _relay(settings: SmtpConfig, names: DnspythonNames) -> Relay | None:
+def _relay(settings: SmtpConfig, names: DnspythonNames, kept: Kept) -> Relay | None:
     """Return where mail to others goes; None = nowhere."""
     if settings.relay is None:
         return None
     name, patience = settings.hostname, settings.patience
     if settings.relay == "mx":
+        securing = Securing(names, HttpxPolicies(names, settings.internal).fetch)
         return MxRelay(
-            names, settings.internal, name=name, patience=patience, port=settings.mx_port
-        )
+            names, settings.internal, name=name, patience=patience, port=settings.mx_port,
+            kept=kept, securing=securing,
+        )  # fmt: skip
     host, port = settings.relay
-    return SmtpRelay(host, port, name=name, patience=patience, security=settings.security)
+    return SmtpRelay(
+        host, port, name=name, patience=patience, security=settings.security, kept=kept
+    )
 
 
 async def _with_broker(
@@ -220,9 +238,10 @@ async def _with_broker(
     process.spawn(shine(process, bus, work=work), "beacon")
 
 
-def on_command(bus: Bus, delivering: Delivering, queueing: Queueing) -> Handler:
+def on_command(
+    bus: Bus, delivering: Delivering, forwarding: Forwarding, queueing: Queueing
+) -> Handler:
     """Return the handler of everything that is asked of smtp."""
-    forwarding = Forwarding(bus)
 
     async def handle(message: Delivered) -> None:
         verb = message.subject.split(".")[_VERB]

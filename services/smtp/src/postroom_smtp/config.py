@@ -46,6 +46,8 @@ class SmtpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Commands worked on at once."""
     slots: int
     """Of these, for one destination: a smarthost, or a domain's servers."""
+    daily_cap: int
+    """Copies of an account that leave on a day (UTC); 0 = as many as there are."""
     security: Security
     mx_port: int
     internal: Internal
@@ -83,6 +85,7 @@ def read(settings: Settings) -> SmtpConfig:
         keys=_keys(settings),
         deliveries=settings.integer("SMTP_DELIVERIES", 40, low=1, high=500),
         slots=settings.integer("SMTP_DESTINATION_SLOTS", SLOTS, low=1, high=500),
+        daily_cap=settings.integer("SMTP_DAILY_CAP", 0),
         security=_security(settings),
         mx_port=settings.integer("RELAY_MX_PORT", 25, low=1, high=65_535),
         internal=_internal(settings),

@@ -6,6 +6,8 @@ Laws:
    says so.
 """
 
+import functools
+import re
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -23,6 +25,7 @@ from postroom_smtp.ports import Directory
 from postroom_smtp.signing import Signer, body_hash, make_key, read_key
 
 _KEPT: Final = 1_000
+_FROM: Final = re.compile(rb"^from[ \t]*:(?:[^\n]|\n[ \t])*\n", re.IGNORECASE | re.MULTILINE)
 
 
 class DomainKeys:
@@ -53,8 +56,17 @@ class DomainKeys:
         signers = [found for one in keys if (found := self._signer(domain, one)) is not None]
         return b"".join(one.signature(header, hash_, now) for one in signers) + raw
 
+    def signers(self, domain: str) -> list[Signer]:
+        """Return who signs for a domain of ours; nobody for another."""
+        try:
+            document = self._directory.domain(domain)
+        except UnavailableError:
+            return []
+        keys = document.keys if document is not None else ()
+        return [found for one in keys if (found := self._signer(domain, one)) is not None]
+
     def _keys(self, raw: bytes, sender: str) -> tuple[str, tuple[DkimKey, ...]]:
-        for domain in (dmarc.author_domain(raw), sender.rpartition("@")[2].lower()):
+        for domain in (_author_domain(raw), sender.rpartition("@")[2].lower()):
             if not domain:
                 continue
             try:
@@ -83,6 +95,16 @@ class DomainKeys:
             self._log.warning("mail is not signed", domain=domain, reason="another domain's key")
             return None
         return Signer(domain, key.selector, private)
+
+
+def _author_domain(raw: bytes) -> str:
+    """Return the domain of the author; the copies of one mail are read once."""
+    return _domain_of(b"".join(_FROM.findall(header_of(raw))))
+
+
+@functools.lru_cache(_KEPT)
+def _domain_of(fields: bytes) -> str:
+    return dmarc.author_domain(fields + b"\r\n")
 
 
 def _bound(pem: str, domain: str, selector: str) -> SealedSecret:

@@ -6,15 +6,22 @@ Laws:
    any address as the server of their domain.
 3. That a domain does not exist, or takes no mail (RFC 7505), is final; that the DNS does not say is
    not.
+4. Where the domain's policy says so (MTA-STS, RFC 8461), mail goes only to servers that it names,
+   under TLS whose certificate was verified; else it waits.
 """
 
 import random
 from typing import Final
 
+import msgspec
+import structlog
+
 from postroom_mail.address import AddressError, domain_to_ascii
 from postroom_runtime.reach import Internal, forbidden
 from postroom_smtp.aiosmtplib_relay import Host, Patience, Security, SmtpHop
 from postroom_smtp.domain.delivery import HopReply
+from postroom_smtp.handlers.securing import Securing
+from postroom_smtp.kept import Kept
 from postroom_smtp.ports import DnsTroubleError, Names, NoSuchNameError
 
 _MOST: Final = 6
@@ -24,12 +31,31 @@ _NO_MAIL: Final = HopReply(556, "5.1.10 the domain takes no mail (null MX)")
 _NO_SERVER: Final = HopReply(550, "5.4.4 the domain has no mail server")
 
 
+class Way(msgspec.Struct, frozen=True):
+    """Where mail for a domain goes."""
+
+    hosts: list[Host]
+    enforced: bool
+    """TLS is a must (MTA-STS)."""
+
+
 class MxRelay:
     """Finds the way for each domain."""
 
     def __init__(
-        self, names: Names, internal: Internal, *, name: str, patience: Patience, port: int = 25
+        self,
+        names: Names,
+        internal: Internal,
+        *,
+        name: str,
+        patience: Patience,
+        port: int = 25,
+        kept: Kept | None = None,
+        securing: Securing | None = None,
     ) -> None:
+        self._securing = securing
+        self._log = structlog.get_logger()
+        self._kept = kept
         self._names = names
         self._internal = internal
         self._name = name
@@ -44,11 +70,13 @@ class MxRelay:
         """Return a conversation that looks for its server when first needed."""
         return MxHop(self, domain)
 
-    def at(self, host: Host) -> SmtpHop:
+    def at(self, host: Host, *, enforced: bool = False) -> SmtpHop:
         """Return a conversation with one server."""
-        return SmtpHop(host, self._name, self._patience, Security(), host.name)
+        security = Security(tls="starttls") if enforced else Security()
+        called = f"{host.name} (MTA-STS: enforce)" if enforced else host.name
+        return SmtpHop(host, self._name, self._patience, security, called, self._kept)
 
-    async def hosts(self, domain: str) -> list[Host] | HopReply:
+    async def way(self, domain: str) -> Way | HopReply:
         """Return the servers of a domain in the order to try them, or why there is none."""
         try:
             ascii_ = domain_to_ascii(domain)
@@ -62,7 +90,26 @@ class MxRelay:
             return _trouble(f"the DNS does not say who takes mail: {error}")
         if servers == [""]:
             return _NO_MAIL
-        return await self._reachable(servers)
+        enforced, servers = await self._secured(ascii_, servers)
+        if not servers:
+            return _trouble(f"MTA-STS of {ascii_} (enforce) names none of its servers")
+        found = await self._reachable(servers)
+        return found if isinstance(found, HopReply) else Way(found, enforced)
+
+    async def _secured(self, domain: str, servers: list[str]) -> tuple[bool, list[str]]:
+        """Return whether TLS is a must, and the servers that mail may be given to."""
+        policy = await self._securing.policy(domain) if self._securing else None
+        if policy is None or policy.mode == "none":
+            return False, servers
+        named = [one for one in servers if policy.allows(one)]
+        if named != servers:
+            self._log.warning(
+                "servers are not in their domain's MTA-STS policy",
+                domain=domain,
+                mode=policy.mode,
+                servers=sorted({*servers} - {*named}),
+            )
+        return (True, named) if policy.mode == "enforce" else (False, servers)
 
     async def _servers(self, domain: str) -> list[str]:
         """Return names by preference; the domain itself where it has no MX."""
@@ -113,13 +160,13 @@ class MxHop:
             return await self._hop.send(sender, recipient, mail)
         if self._none is not None:
             return self._none
-        hosts = await self._relay.hosts(self._domain)
-        if isinstance(hosts, HopReply):
-            self._none = hosts
-            return hosts
+        way = await self._relay.way(self._domain)
+        if isinstance(way, HopReply):
+            self._none = way
+            return way
         reply = _NO_SERVER
-        for host in hosts:
-            hop = self._relay.at(host)
+        for host in way.hosts:
+            hop = self._relay.at(host, enforced=way.enforced)
             reply = await hop.send(sender, recipient, mail)
             if reply.trouble != "unreachable":
                 self._hop = hop

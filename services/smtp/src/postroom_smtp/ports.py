@@ -23,6 +23,10 @@ class DnsTroubleError(PostroomError):
     """The DNS does not say; trying again later may help."""
 
 
+class PolicyTroubleError(PostroomError):
+    """A domain's policy (MTA-STS) cannot be had; trying again later may help."""
+
+
 class Names(Protocol):
     """The DNS. Empty answers: the name is there, but has none of these.
 
@@ -183,6 +187,9 @@ class Counts(Protocol):
 
     def untold(self, number: int) -> None:
         """Count refusals that no event tells of."""
+
+    def slowed(self, now: int) -> None:
+        """Say how many destinations have asked for less and have fewer slots."""
 
     def connections(self, now: int) -> None:
         """Say how many peers are connected."""

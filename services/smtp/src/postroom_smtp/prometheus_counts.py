@@ -25,6 +25,10 @@ class PrometheusCounts:
         self._untold = Counter(
             "postroom_smtp_untold_total", "Refusals that no event tells of", registry=registry
         )
+        self._slowed = Gauge(
+            "postroom_smtp_slowed_destinations", "Destinations that asked for less and have less",
+            registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
         self.numbers = defaultdict[str, int](int)
         """All of it by name, such as `refused relay`."""
         self._connections = Gauge(
@@ -56,6 +60,10 @@ class PrometheusCounts:
         """Count refusals that no event tells of."""
         self._untold.inc(number)
         self.numbers["untold"] += number
+
+    def slowed(self, now: int) -> None:
+        """Say how many destinations have fewer slots."""
+        self._slowed.set(now)
 
     def connections(self, now: int) -> None:
         """Say how many peers are connected."""

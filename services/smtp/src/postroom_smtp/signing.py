@@ -1,4 +1,6 @@
-"""DKIM signatures of ours (RFC 6376, RFC 8463): canonical form by dkimpy, signed by cryptography.
+"""Signatures of ours: DKIM (RFC 6376, RFC 8463) and ARC (RFC 8617).
+
+The canonical form is by dkimpy, the signature by cryptography.
 
 Laws:
 1. relaxed/relaxed, no `l=`, no expiry; the fields that matter are signed once more than they are
@@ -25,6 +27,8 @@ SIGNED: Final = (
     b"references", b"mime-version", b"content-type", b"content-transfer-encoding",
     b"list-id", b"list-unsubscribe", b"list-unsubscribe-post", b"list-post", b"auto-submitted",
 )  # fmt: skip
+ARC_SIGNED: Final = (*SIGNED, b"dkim-signature")
+"""RFC 8617 §4.1.2."""
 _ONCE_MORE: Final = frozenset(
     {b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"reply-to", b"content-type"}
 )
@@ -91,24 +95,49 @@ class Signer:
         self._domain = domain
         self._selector = selector
         self._private = private
-        self._algorithm = "rsa" if isinstance(private, rsa.RSAPrivateKey) else "ed25519"
+        self.algorithm: Algorithm = "rsa" if isinstance(private, rsa.RSAPrivateKey) else "ed25519"
 
     def signature(self, header: bytes, hash_: str, at: int) -> bytes:
         """Return the field with its CRLF. `at`: seconds since 1970; `hash_`: of `body_hash`."""
-        fields = [(m[1].lower(), m[2]) for m in _FIELD.finditer(header)]
-        names = _names([name for name, _ in fields])
+        return self._over(b"DKIM-Signature", "v=1", SIGNED, header, hash_, at)
+
+    def message_signature(self, header: bytes, hash_: str, at: int, instance: int) -> bytes:
+        """Return the ARC-Message-Signature with its CRLF."""
+        name = b"ARC-Message-Signature"
+        return self._over(name, f"i={instance}", ARC_SIGNED, header, hash_, at)
+
+    def seal(
+        self, fields: Sequence[tuple[bytes, bytes]], status: str, at: int, instance: int
+    ) -> bytes:
+        """Return the ARC-Seal, with its CRLF, over these fields in this order."""
+        head = (
+            f" i={instance}; a={self.algorithm}-sha256; cv={status}; d={self._domain};\r\n"
+            f"\ts={self._selector}; t={at};\r\n\tb="
+        ).encode("ascii")
+        return self._finished(
+            b"ARC-Seal", head, [(name, value + b"\r\n") for name, value in fields]
+        )
+
+    def _over(
+        self, name: bytes, first: str, signed: Sequence[bytes], header: bytes, hash_: str, at: int
+    ) -> bytes:
+        fields = fields_of(header)
+        names = _names([one for one, _ in fields], signed)
         listed = ":".join(one.decode() for one in names)
         head = (
-            f" v=1; a={self._algorithm}-sha256; c=relaxed/relaxed; d={self._domain};\r\n"
+            f" {first}; a={self.algorithm}-sha256; c=relaxed/relaxed; d={self._domain};\r\n"
             f"\ts={self._selector}; t={at};\r\n\th={_folded(listed, ':')};\r\n"
             f"\tbh={hash_};\r\n\tb="
         ).encode("ascii")
-        picked = _picked(fields, names)
-        last = Relaxed.canonicalize_headers([(b"dkim-signature", head)])
-        canonical = Relaxed.canonicalize_headers(picked)
-        data = b"".join(name + b":" + value for name, value in canonical)
+        return self._finished(name, head, _picked(fields, names))
+
+    def _finished(self, name: bytes, head: bytes, signed: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """Sign the fields and, as the last, the field itself with an empty b= (RFC 6376 §3.7)."""
+        last = Relaxed.canonicalize_headers([(name.lower(), head)])
+        canonical = Relaxed.canonicalize_headers(list(signed))
+        data = b"".join(one + b":" + value for one, value in canonical)
         data += last[0][0] + b":" + last[0][1].rstrip()
-        return b"DKIM-Signature:" + head + _chunks(self._sign(data)) + b"\r\n"
+        return name + b":" + head + _chunks(self._sign(data)) + b"\r\n"
 
     def _sign(self, data: bytes) -> bytes:
         if isinstance(self._private, rsa.RSAPrivateKey):
@@ -116,9 +145,14 @@ class Signer:
         return self._private.sign(hashlib.sha256(data).digest())  # RFC 8463 §3
 
 
-def _names(present: Sequence[bytes]) -> list[bytes]:
+def fields_of(header: bytes) -> list[tuple[bytes, bytes]]:
+    """Return names in lower case and values, folded as they are, from the top."""
+    return [(m[1].lower(), m[2]) for m in _FIELD.finditer(header)]
+
+
+def _names(present: Sequence[bytes], signed: Sequence[bytes]) -> list[bytes]:
     names: list[bytes] = []
-    for name in SIGNED:
+    for name in signed:
         times = present.count(name)
         names += [name] * (times + (name in _ONCE_MORE))
     return names

@@ -3,29 +3,13 @@
 from typing import Any
 
 import pytest
-import yaml
 
 from postroom_smtp.dkimpy_signatures import check_arc
-from support.corpora import SHARED
+from support.arc_suite import SUITE, cases
 
-SUITE = SHARED / "auth-arc" / "arc-draft-validation-tests.yml"
 DIFFERS: dict[str, str] = {}
 """Cases whose result is another than the suite's, and why."""
 pytestmark = pytest.mark.skipif(not SUITE.exists(), reason="needs ../shared/corpora/auth-arc")
-
-
-def cases() -> list[Any]:
-    if not SUITE.exists():
-        return []
-    found = []
-    for scenario in yaml.safe_load_all(SUITE.read_text()):
-        keys = {
-            name.lower().rstrip("."): "".join(str(text).split("\n")).encode()
-            for name, text in (scenario.get("txt-records") or {}).items()
-        }
-        for name, case in scenario["tests"].items():
-            found.append(pytest.param(keys, case, id=name))
-    return found
 
 
 @pytest.mark.parametrize(("keys", "case"), cases())

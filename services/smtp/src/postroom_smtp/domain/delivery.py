@@ -21,6 +21,7 @@ from postroom_smtp.domain.retry import pause_after
 
 FinalState = Literal["delivered", "failed", "captured", "suppressed"]
 AttemptState = FinalState | Literal["deferred"]
+Stage = Literal["", "mail", "rcpt"]
 CAPTURED: Final = "captured: no relay is set"
 SUPPRESSED: Final = "not sent: this address is suppressed"
 HELD: Final = "held back by an administrator"
@@ -36,6 +37,8 @@ class HopReply(msgspec.Struct, frozen=True):
     text: str
     trouble: Literal["", "lost", "unreachable"] = ""
     """`lost`: the connection broke on the way; `unreachable`: there is none to be had."""
+    stage: Stage = ""
+    """Which command was refused, where that is known."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -46,6 +49,24 @@ class Outcome(msgspec.Struct, frozen=True):
     reply: str
     status: str = ""
     """RFC 3463; empty: nobody said it."""
+
+
+_LESS: Final = frozenset({421, 450, 451, 452})
+_ALL: Final = 3
+"""So many recipients, and all of them put off, are no accident of theirs."""
+
+
+def asks_for_less(replies: Sequence[HopReply]) -> HopReply | None:
+    """Return the reply that puts off a chunk as such, not a recipient.
+
+    That is one to the connection, to MAIL, or to every RCPT.
+    """
+    less = [one for one in replies if one.code in _LESS]
+    for one in less:
+        if one.trouble or one.stage == "mail":
+            return one
+    at_rcpt = [one for one in less if one.stage == "rcpt"]
+    return at_rcpt[-1] if len(at_rcpt) == len(replies) >= _ALL else None
 
 
 class UnsendableError(ValueError):
@@ -64,11 +85,16 @@ def copy_for(recipient: Recipient, mail: OutboxMail) -> bytes:
     return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
 
 
+def is_taken(reply: HopReply) -> bool:
+    """Return whether the next hop has the copy."""
+    return not reply.trouble and reply.code // 100 == 2  # noqa: PLR2004 - the class of success
+
+
 def outcome_of(recipient: Recipient, reply: HopReply) -> Outcome:
     """Return what a reply means: 2xx delivered, 5xx failed, anything else is tried again."""
     text = f"{reply.code} {reply.text}" if reply.code else reply.text
     state: AttemptState = "deferred"
-    if not reply.trouble and reply.code // 100 == 2:  # noqa: PLR2004 - the class of success
+    if is_taken(reply):
         state = "delivered"
     elif not reply.trouble and reply.code // 100 == 5:  # noqa: PLR2004 - the permanent class
         state = "failed"
@@ -112,8 +138,9 @@ def report(
     *,
     time: datetime,
     next_attempt_at: datetime | None,
+    mark: str = "",
 ) -> DeliveryReported:
-    """Return the event on one attempt.
+    """Return the event on one attempt; `mark` tells apart what is no attempt of its own.
 
     The id covers the states: were it of chunk and attempt alone, the report of a repeated attempt
     that got further would be dropped as a duplicate.
@@ -121,7 +148,7 @@ def report(
     states = ",".join(sorted(f"{one.recipient.serial}:{one.state}" for one in outcomes))
     states += "" if any(one.reply != HELD for one in outcomes) else ":held"
     return DeliveryReported(
-        id=derived_id("evt", command.chunk, str(command.attempt), states),
+        id=derived_id("evt", command.chunk, str(command.attempt), states + mark),
         time=time,
         account=command.account,
         scope=command.scope,

@@ -29,6 +29,7 @@ from postroom_smtp.domain import delivery
 from postroom_smtp.domain.delivery import HopReply, Outcome, UnsendableError
 from postroom_smtp.domain.retry import pause_after
 from postroom_smtp.domain.slots import Slots
+from postroom_smtp.handlers.capping import Capping, Grant
 from postroom_smtp.handlers.progress import ProgressKeeper
 from postroom_smtp.handlers.queueing import waits_at
 from postroom_smtp.ports import Broker, Counts, Hop, Relay, Ways
@@ -60,8 +61,10 @@ class Delivering:
         counts: Counts,
         slots: Slots | None = None,
         sign: Sign | None = None,
+        capping: Capping | None = None,
         holds: Holds = lambda _account, _domain: False,
     ) -> None:
+        self._capping = capping
         self._holds = holds
         self._sign = sign or _as_it_is
         self._slots = slots or Slots(SLOTS)
@@ -153,12 +156,36 @@ class Delivering:
             mail = await self._mail(command)
             outcomes = delivery.settled_before(command.recipients, keeper.done)
             waiting = [one for one in command.recipients if one.serial not in keeper.done]
+            grant = await self._grant(command, mail, waiting)
+            if grant is not None:
+                waiting = [one for one in waiting if self._is_ours(one) or one in grant.recipients]
             try:
                 fresh = await self._try(waiting, mail, keeper, command.attempt, command.give_up)
                 await keeper.settle()
             finally:
                 await keeper.abandon()
-            await self._conclude(command, mail, [*outcomes, *fresh])
+                await self._give_back(command, grant, keeper)
+            if outcomes or fresh:
+                await self._conclude(command, mail, [*outcomes, *fresh])
+
+    def _is_ours(self, recipient: Recipient) -> bool:
+        return self._ways.inward(recipient.address) is not None
+
+    async def _grant(
+        self, command: DeliverChunk, mail: OutboxMail, waiting: Sequence[Recipient]
+    ) -> Grant | None:
+        """Ask for what leaves; None: nobody counts."""
+        if self._capping is None or self._relay is None:
+            return None
+        outside = [one for one in waiting if not self._is_ours(one)]
+        return await self._capping.admit(command, mail, outside) if outside else None
+
+    async def _give_back(
+        self, command: DeliverChunk, grant: Grant | None, keeper: ProgressKeeper
+    ) -> None:
+        if self._capping is not None and grant is not None:
+            states = [keeper.done.get(one.serial) for one in grant.recipients]
+            await self._capping.give_back(command.account, grant, states.count("delivered"))
 
     async def _mail(self, command: DeliverChunk) -> OutboxMail:
         subject = subjects.outbox(command.account, command.outbox)
@@ -194,7 +221,25 @@ class Delivering:
                     await keeper.note(recipient.serial, outcome.state)
         finally:
             await sender.close()
+            self._learn(sender)
         return outcomes
+
+    def _learn(self, sender: "_Sender") -> None:
+        """Send less to who asks for less, and more again when that goes well."""
+        now = time.monotonic()
+        for destination, replies in sender.replies.items():
+            less = delivery.asks_for_less(replies)
+            if less is not None:
+                if self._slots.slow_down(destination, now):
+                    words = f"{less.code} {less.text}"[:200]
+                    self._tell(destination, "a destination asks for less", reply=words)
+            elif any(map(delivery.is_taken, replies)) and self._slots.went_well(destination, now):
+                self._tell(destination, "a destination has one more slot")
+
+    def _tell(self, destination: str, what: str, **more: str) -> None:
+        self._counts.slowed(self._slots.slowed)
+        slots = self._slots.of(destination)
+        self._log.info(what, destination=destination, slots=slots, **more)
 
     async def _conclude(
         self, command: DeliverChunk, mail: OutboxMail, outcomes: Sequence[Outcome]
@@ -227,6 +272,8 @@ class _Sender:
         self._ways = ways
         self._relay = relay
         self._talks: dict[tuple[Relay, str], _Talk] = {}
+        self.replies: dict[str, list[HopReply]] = {}
+        """By destination, of the world outside."""
 
     async def send(self, recipient: Recipient, mail: OutboxMail) -> Outcome:
         try:
@@ -245,6 +292,8 @@ class _Sender:
         if (way, domain) not in self._talks:
             self._talks[way, domain] = _Talk(way.hop(domain))
         reply = await self._talks[way, domain].send(recipient, raw)
+        if inward is None:
+            self.replies.setdefault(way.destination(domain), []).append(reply)
         return delivery.outcome_of(recipient, reply)
 
     async def close(self) -> None:

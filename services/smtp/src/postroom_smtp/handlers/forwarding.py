@@ -2,12 +2,16 @@
 
 Law: its envelope sender is null, so that no failure of a forward can come back as mail and be
 forwarded again; the header of FORWARDED_HEADER keeps two systems from playing ball with it.
+A seal (ARC) tells the next what we found out about its sender.
 """
+
+from collections.abc import Callable
 
 from postroom_contract import commands, subjects
 from postroom_contract.codec import ENVELOPE_HEADER, encode, envelope_from_header
 from postroom_contract.commands import DeliverChunk, ForwardMail, OutboxMail, Recipient, Template
 from postroom_contract.ids import derived_id
+from postroom_contract.mail import Envelope
 from postroom_mail.address import AddressError, parse_address
 from postroom_mail.build import header
 from postroom_mail.crlf import normalise
@@ -16,12 +20,16 @@ from postroom_runtime.errors import RefusedError
 from postroom_runtime.messages import Publication
 from postroom_smtp.ports import Broker
 
+Seal = Callable[[bytes, Envelope], bytes]
+"""Returns what to put on top of a mail (clean) to vouch for what was found out when it came."""
+
 
 class Forwarding:
     """Handles `smtp.forward`."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, seal: Seal | None = None) -> None:
         self._broker = broker
+        self._seal = seal
 
     async def forward(self, command: ForwardMail) -> None:
         """Render and hand on; RefusedError when the mail is gone or the address is none."""
@@ -29,7 +37,8 @@ class Forwarding:
             address = parse_address(command.to)
         except AddressError as error:
             raise RefusedError(f"cannot forward to {command.to!r}: {error}") from error
-        raw = await self._raw(command)
+        envelope, raw = await self._raw(command)
+        seal = self._seal(raw, envelope) if self._seal else b""
         outbox = derived_id("out", command.id)
         mail = OutboxMail(
             id=outbox,
@@ -38,21 +47,21 @@ class Forwarding:
             origin=command.mail.id,
             message_id=command.message_id,
             subject=command.subject,
-            template=Template((header(FORWARDED_HEADER, command.mail.id) + normalise(raw),), ()),
+            template=Template((header(FORWARDED_HEADER, command.mail.id) + seal + raw,), ()),
         )
         where = subjects.outbox(command.account, outbox)
         await self._broker.publish(Publication(where, encode(mail), outbox))
         chunk = _chunk(command, outbox, address.canonical, address.domain)
         await self._broker.publish(Publication(commands.subject_of(chunk), encode(chunk), chunk.id))
 
-    async def _raw(self, command: ForwardMail) -> bytes:
+    async def _raw(self, command: ForwardMail) -> tuple[Envelope, bytes]:
         found = await self._broker.get(command.mail.raw)
         if found is None:
             raise RefusedError(f"the raw mail {command.mail.id} is gone")
         envelope = envelope_from_header(found.headers.get(ENVELOPE_HEADER, ""))
         if envelope.id != command.mail.id:
             raise RefusedError(f"{command.mail.raw} holds another mail than {command.mail.id}")
-        return found.data
+        return envelope, normalise(found.data)
 
 
 def _chunk(command: ForwardMail, outbox: str, address: str, domain: str) -> DeliverChunk:
