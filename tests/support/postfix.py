@@ -9,7 +9,7 @@ import shutil
 import smtplib
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -41,10 +41,17 @@ def smtp_source() -> str | None:
 class Postfix:
     """`with Postfix(directory) as peer`: takes mail for a@ours.example on 127.0.0.1:peer.port.
 
-    With `sink`, a port, it takes mail for everybody and delivers it there.
+    With `sink`, a port, it takes mail for everybody and delivers it there. `settings` go into its
+    main.cf.
     """
 
-    def __init__(self, directory: Path, sink: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        sink: int | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._settings = dict(settings or {})
         self.directory = directory
         self._sink = sink
         self.port = tcp_ports.choose()
@@ -89,6 +96,14 @@ class Postfix:
             text = text.replace("@SINK@", str(self._sink))
             target = self.directory / "etc" / template.name
             target.write_text(text.replace("@PORT@", str(self.port)))
+        main = self.directory / "etc" / "main.cf"
+        kept = [
+            line
+            for line in main.read_text().splitlines()
+            if line.partition("=")[0].strip() not in self._settings
+        ]
+        own = [f"{name} = {value}" for name, value in self._settings.items()]
+        main.write_text("\n".join([*kept, *own, ""]))
 
     def waiting(self) -> int:
         """How many mails are in its queues."""
