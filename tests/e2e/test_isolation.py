@@ -30,7 +30,7 @@ PLACES = {
 }  # fmt: skip
 FILTERS = {"owner": "user", "person": "user", "origin": "post"}
 """Places in paths (and queries) that are not called by the kind of thing that stands there."""
-ANSWERS_EACH = {"changeMailboxes", "orderServices"}
+ANSWERS_EACH = {"changeMailboxes", "orderServices", "markMessages"}
 """200 with a no for each; `snapshot` tells that nothing was done."""
 SHUT_OTHERWISE = {"enterAccount": [409], "useConnectLink": [410]}
 """No token enters an account, whatever it names; a link that is none is as one that was used."""
@@ -100,6 +100,7 @@ BODIES: dict[str, list[Body]] = {
     "removeSecondFactor": [lambda _: {"code": "0"}],
     "createSubmissionPassword": [lambda _: {"name": "x"}],
     "createDomainKey": [lambda _: {"algorithm": "ed25519"}],
+    "markMessages": [lambda one: {"messages": [one], "mark": "read"}],
     "holdDestination": [lambda _: {"domain": "x.example"}],
     "changeSmtp": [lambda _: {"open": True}],
     "changeDomainKey": [lambda _: {"state": "retired"}],

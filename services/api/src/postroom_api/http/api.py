@@ -23,6 +23,7 @@ from postroom_api.http import (
     importing_api,
     ledger_api,
     mail_domains_api,
+    message_api,
     office_api,
     own_api,
     people_api,
@@ -142,28 +143,6 @@ async def create_post(who: Who, desk: At, topic: str, data: NewPost) -> Post:
     return await desk.reply(who, topic, data.text, data.parent)
 
 
-@get(
-    "/messages",
-    operation_id="listMessages",
-    summary="The message log, newest first",
-    **needs("messages:read"),
-)
-async def list_messages(
-    who: Who,
-    desk: At,
-    limit: Limit,
-    cursor: Cursor = None,
-    deleted: Annotated[
-        bool, QueryParameter(name="deleted", description="The deleted instead")
-    ] = False,
-    mailbox: Annotated[
-        str | None,
-        QueryParameter(name="mailbox", description="Of this mailbox only", max_length=100),
-    ] = None,
-) -> PageOf[MessageRow]:
-    return await desk.messages(who, cursor, limit, deleted=deleted, mailbox=mailbox)
-
-
 @post(
     "/messages/{message:str}/restore",
     operation_id="restoreMessage",
@@ -272,13 +251,14 @@ def router() -> Router:
     """Return the API."""
     handlers: list[Any] = [
         list_forums, create_forum, list_topics, create_topic,
-        list_posts, create_post, list_messages, restore, get_message, get_raw, get_trace,
+        list_posts, create_post, restore, get_message, get_raw, get_trace,
         list_deliveries, get_copy, list_set_aside, redo, *forum_api.HANDLERS,
         *office_api.HANDLERS, *people_api.HANDLERS,
         *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
         *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
         *submission_api.HANDLERS, *mail_domains_api.HANDLERS, *queue_api.HANDLERS,
+        *message_api.HANDLERS,
         *suppressions_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

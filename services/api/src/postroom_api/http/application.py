@@ -24,6 +24,7 @@ from postroom_api.http import (
     ledger_pages,
     mail_domain_pages,
     mailbox_pages,
+    message_pages,
     pages,
     people_pages,
     profile_pages,
@@ -75,7 +76,7 @@ PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
-    mail_domain_pages, queue_pages, suppression_pages,
+    mail_domain_pages, queue_pages, message_pages, suppression_pages,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from postroom_api.domain.message_search import BULK, MAX_TAG, Mark, MessageQuery
 from postroom_api.domain.values import (
     Delivery,
     MessageRow,
@@ -139,6 +140,25 @@ class Desk:
     ) -> PageOf[MessageRow]:
         """Return a page of the log, or of what was deleted; of one mailbox where asked for."""
         return await self._log.messages(who, cursor, limit, deleted=deleted, mailbox=mailbox)
+
+    async def search(
+        self, who: Principal, query: MessageQuery, cursor: str | None, limit: int
+    ) -> PageOf[MessageRow]:
+        """Return a page of the mails that fit, newest first."""
+        if not query.narrow:
+            return await self.messages(
+                who, cursor, limit, deleted=query.deleted, mailbox=query.mailbox or None
+            )
+        return await self._log.search(who, query, cursor, limit)
+
+    async def mark(
+        self, who: Principal, messages: Sequence[str], mark: Mark, tag: str = ""
+    ) -> list[str]:
+        """Mark many mails at once; return those that were there and theirs to change."""
+        tag = one_line(tag).strip()[:MAX_TAG]
+        if mark in {"tag", "untag"} and not tag:
+            raise invalid("tag", "needed", "Say which tag.")
+        return await self._log.mark(who, messages[:BULK], mark, tag, self._clock.now())
 
     async def restore(self, who: Principal, message: str) -> MessageDetail:
         """Bring a deleted mail back."""

@@ -143,21 +143,6 @@ async def reply(
     return Redirect(f"/topics/{written.topic}#{written.id}", status_code=SEE_OTHER)
 
 
-@get("/messages", include_in_schema=False)
-async def messages_page(
-    request: Req,
-    who: Who,
-    desk: At,
-    office: Of,
-    cursor: Cursor = None,
-    deleted: Annotated[bool, QueryParameter(name="deleted")] = False,
-    mailbox: Annotated[str, QueryParameter(name="mailbox", max_length=100)] = "",
-) -> Response[str]:
-    box = await office.mailbox(who, mailbox) if mailbox else None
-    found = await desk.messages(who, cursor, PAGE, deleted=deleted, mailbox=mailbox or None)
-    return page(request, "messages.html", page=found, deleted=deleted, box=box)
-
-
 @post("/messages/{message:str}/restore", include_in_schema=False)
 async def restore_message(who: Who, desk: At, message: str) -> Redirect:
     await desk.restore(who, message)
@@ -237,7 +222,7 @@ def router() -> Router:
     """Return the pages."""
     handlers: list[Any] = [
         forums_page, create_forum, forum_page, new_topic_page, new_topic, topic_page, reply,
-        messages_page, restore_message, message_page,
+        restore_message, message_page,
         raw_message, outbox_page, copy_page, set_aside_page, redo, docs_page, problem_page,
         unsubscribe_page, unsubscribe,
     ]  # fmt: skip

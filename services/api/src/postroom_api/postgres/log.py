@@ -1,15 +1,17 @@
 """Reading the message log, the deliveries and what was set aside."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from postroom_api.domain import cursors
+from postroom_api.domain.message_search import Mark, MessageQuery
 from postroom_api.domain.values import Delivery, MessageRow, PageOf, Principal, SetAsideRow
 from postroom_api.domain.visible import for_eyes
 from postroom_api.postgres.access import Access
-from postroom_api.postgres.audit import note_reading
+from postroom_api.postgres.audit import note_reading, record_all
 from postroom_contract.commands import Redo
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
@@ -19,6 +21,16 @@ _MESSAGE = (
     "id, mailbox, received_at, recipient, envelope_sender, from_name, from_address, subject, size,"
     " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post"
 )
+_MARKS: Final[dict[Mark, str]] = {
+    "spam": "spam = true",
+    "not_spam": "spam = false",
+    "read": "read = true",
+    "unread": "read = false",
+    "delete": "deleted_at = coalesce(deleted_at, $3)",
+    "restore": "deleted_at = NULL",
+    "tag": "tags = array_append(array_remove(tags, $2), $2)",
+    "untag": "tags = array_remove(tags, $2)",
+}
 _RULES = "SELECT id FROM config.rule"
 DELIVERY = (
     "serial, origin, outbox, forum, recipient, subject, message_id, state, reply, attempt,"
@@ -72,6 +84,58 @@ class Log:
             data=page,
             next_cursor=cursors.encode(page[-1].received_at, page[-1].id) if more else None,
         )
+
+    async def search(
+        self, who: Principal, query: MessageQuery, cursor: str | None, limit: int
+    ) -> PageOf[MessageRow]:
+        """Return a page of what fits, newest first."""
+        before, row = cursors.decode_time_and_id(cursor) if cursor else (None, "")
+        wanted = msgspec.json.encode(query.wanted()).decode()
+        async with self._access.principal(who) as connection:
+            boxes = None
+            if not who.administrator:
+                found = await connection.fetch("SELECT id FROM config.mailbox")
+                boxes = [one["id"] for one in found]
+            rows = await connection.fetch(
+                f"SELECT {_MESSAGE} FROM config.message WHERE id = ANY(ARRAY("  # noqa: S608 - constant
+                " SELECT * FROM config.messages_found($1::jsonb, $2, $3, $4, $5)))"
+                " ORDER BY received_at DESC, id DESC",
+                wanted,
+                boxes,
+                before,
+                row,
+                limit + 1,
+            )
+        page = [MessageRow(**dict(one)) for one in rows[:limit]]
+        more = len(rows) > limit
+        return PageOf(
+            data=page,
+            next_cursor=cursors.encode(page[-1].received_at, page[-1].id) if more else None,
+        )
+
+    async def mark(
+        self, who: Principal, messages: Sequence[str], mark: Mark, tag: str, now: datetime
+    ) -> list[str]:
+        """Mark mails; return the ids of those that were there and theirs to change."""
+        async with self._access.principal(who) as connection:
+            rows = await connection.fetch(
+                f"UPDATE config.message SET {_MARKS[mark]} WHERE id = ANY($1)"  # noqa: S608 - constants
+                " AND ((SELECT config.manages()) OR mailbox IN"
+                " (SELECT config.managed_mailboxes()))"
+                " AND $2::text IS NOT NULL AND $3::timestamptz IS NOT NULL RETURNING id",
+                list(messages),
+                tag,
+                now,
+            )
+            done = [row["id"] for row in rows]
+            if done:
+                await record_all(
+                    connection,
+                    who,
+                    f"message.{mark}",
+                    {one: {"tag": tag} if tag else {} for one in done},
+                )
+        return done
 
     async def message(self, who: Principal, message: str) -> MessageDetail | None:
         """Return one mail, or None."""
