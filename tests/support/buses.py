@@ -36,9 +36,13 @@ async def connected(server: Nats, user: str) -> AsyncIterator[Bus]:
         await bus.close()
 
 
-async def quick_redelivery(server: Nats) -> None:
-    """Let the broker give a killed smtp's commands to the next after a second."""
-    quick = msgspec.structs.replace(SMTP_COMMANDS, ack_wait=1)
+async def quick_redelivery(server: Nats, seconds: int = 1) -> None:
+    """Let the broker give a killed smtp's commands to the next after so many seconds.
+
+    Under 5 s it also gives out again what is in hand for long, and smtp sets aside what it was
+    given eleven times.
+    """
+    quick = msgspec.structs.replace(SMTP_COMMANDS, ack_wait=seconds)
     question = {"stream_name": "COMMANDS", "config": consumer_config(quick)}
     async with connected(server, "operator") as bus:
         await bus.ask(

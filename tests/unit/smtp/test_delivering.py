@@ -237,10 +237,10 @@ async def test_any_other_address_is_the_relays(address):
     assert (desk.tried, desk.door.sent) == ([address], [])
 
 
-async def test_before_we_know_our_addresses_a_chunk_waits():
+async def test_before_we_know_our_addresses_a_chunk_is_held_and_uses_up_no_delivery():
     desk = Desk()
     desk.directory.read = False
-    with pytest.raises(NotYetError, match="not known yet"):
+    with pytest.raises(UnavailableError, match="not known yet"):
         await desk.handler.deliver(chunk(1))
     assert not desk.hop.sent
 

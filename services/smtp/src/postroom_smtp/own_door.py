@@ -4,7 +4,7 @@ Law: only what is known to be ours; an address that another server knows better 
 """
 
 from postroom_mail.address import AddressError, parse_address
-from postroom_runtime.errors import NotYetError
+from postroom_runtime.errors import UnavailableError
 from postroom_smtp.domain.replies import RefusalError
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.ports import Directory, Relay
@@ -23,10 +23,11 @@ class OwnDoor:
     def inward(self, address: str) -> Relay | None:
         """Return our own door for an address that it takes mail for, else None.
 
-        NotYetError as long as we have not heard which addresses are ours.
+        UnavailableError as long as we have not heard which addresses are ours.
         """
         if not self._directory.was_read():
-            raise NotYetError("which addresses are ours is not known yet", 1)
+            # Not NotYetError: that would use up deliveries, and the reading may take its time.
+            raise UnavailableError("which addresses are ours is not known yet")
         try:
             self._receiving.admit(parse_address(address))
         except (AddressError, RefusalError):

@@ -163,7 +163,7 @@ class Ways(Protocol):
     def inward(self, address: str) -> Relay | None:
         """Return our own door for an address that it takes mail for, else None.
 
-        NotYetError as long as we have not heard which addresses are ours.
+        UnavailableError as long as we have not heard which addresses are ours.
         """
 
     def is_suppressed(self, account: str, address: str) -> bool:
