@@ -30,6 +30,9 @@ async def test_from_the_command_to_a_page_and_back(system, record_property):
         assert system.status()["ready"]
         assert system.interrupt() == 0
         assert "Traceback" not in system.log
+        migrated = "schema config: 0001" in system.log
+        assert migrated == (start == "first"), "the second time there is nothing to apply"
+        assert "nothing to apply" not in system.log
 
 
 @pytest.mark.parametrize("name", ["postgres", "nats", "api", "forum-bridge", "rules", "smtp"])
