@@ -12,6 +12,7 @@ from postroom.embedded import logins
 from support import browser
 from support.client import Api, letter, send
 from support.pictures import DESK, take
+from support.sharing import Account
 from support.system import System
 from support.waiting import eventually
 
@@ -22,21 +23,23 @@ def mail(number: int) -> object:
     return letter(ANNA, SUPPORT, f"Mail {number}", message_id=f"{number}@x")
 
 
-async def test_what_was_deleted_comes_back_as_it_was(running: System, api: Api) -> None:
+async def test_what_was_deleted_comes_back_as_it_was(account: Account) -> None:
+    running, api = account.system, account.api
+    support = account.at("support")
     box = await api.post(
-        "/mailboxes", name="Support", source={"type": "smtp", "addresses": [SUPPORT]}
+        "/mailboxes", name="Support", source={"type": "smtp", "addresses": [support]}
     )
     await api.post(
         "/rules", name="Loud", mailbox=box["id"],
         condition={"kind": "group", "mode": "all", "of": []},
         actions=[{"kind": "add_tag", "tag": "loud"}],
     )  # fmt: skip
-    await asyncio.to_thread(send, running, mail(1), ANNA, SUPPORT)  # type: ignore[arg-type]  # an EmailMessage
+    await asyncio.to_thread(send, running, mail(1), ANNA, support)  # type: ignore[arg-type]  # an EmailMessage
     await api.messages(1)
     assert (await api.client.delete(f"/api/v1/mailboxes/{box['id']}")).status_code == 204
     assert (await api.get("/mailboxes"))["data"] == []
     with pytest.raises(smtplib.SMTPRecipientsRefused):
-        await asyncio.to_thread(send, running, mail(2), ANNA, SUPPORT)  # type: ignore[arg-type]  # as above
+        await asyncio.to_thread(send, running, mail(2), ANNA, support)  # type: ignore[arg-type]  # as above
     (one,) = (await api.get("/deleted-mailboxes"))["data"]
     assert (one["id"], one["name"]) == (box["id"], "Support")
 
@@ -49,7 +52,7 @@ async def test_what_was_deleted_comes_back_as_it_was(running: System, api: Api) 
     assert [rule["name"] for rule in (await api.get("/rules"))["data"]] == ["Loud"]
 
     async def taken() -> bool:
-        await asyncio.to_thread(send, running, mail(3), ANNA, SUPPORT)  # type: ignore[arg-type]  # as above
+        await asyncio.to_thread(send, running, mail(3), ANNA, support)  # type: ignore[arg-type]  # as above
         return True
 
     await eventually(taken, what="its address is taken again")
