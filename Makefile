@@ -54,15 +54,16 @@ bench: $(STAMP) ## measure against a peer: NAME=smtp (Postfix), fetch-imap (mbsy
 	@test -f "tests/bench/$(BENCH).py" || { echo "make bench NAME=smtp, fetch-imap, fetch-pop3, config or idle"; exit 2; }
 	@PYTHONPATH=tests $(BIN)/python -m bench.$(BENCH)
 
-soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger and fetch-kill (kills), fetch-many (1,000 mailboxes), powercut (needs root)
+soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger and fetch-kill (kills), described (API), fetch-many (1,000 mailboxes), powercut (needs root)
 	@case "$(NAME)" in \
 	  reading) tests=tests/integration/reading ;; \
 	  ledger) tests=tests/e2e/test_ledger.py ;; \
+	  described) tests=tests/e2e/test_described.py ;; \
 	  fetch-kill) tests=tests/integration/fetcher/test_kills.py ;; \
 	  fetch-many) tests=tests/integration/fetcher/test_many.py ;; \
 	  smtp-slots) tests=tests/integration/smtp/test_ways_out.py ;; \
 	  powercut) tests="tests/integration/test_powercut.py tests/e2e/test_powercut.py" ;; \
-	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, fetch-kill, fetch-many, smtp-slots or powercut"; exit 2 ;; \
+	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, described, fetch-kill, fetch-many, smtp-slots or powercut"; exit 2 ;; \
 	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
 
 screens: $(STAMP) ## walk through every page in a browser; pictures, and contact sheets of them, in SCREENS=directory

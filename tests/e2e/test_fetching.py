@@ -9,7 +9,7 @@ import pytest
 from support import dovecot
 from support.client import Api, letter, wire
 from support.dovecot import PASSWORD, USER, Dovecot
-from support.sharing import Account
+from support.sharing import Account, Shared
 from support.system import System
 from support.waiting import eventually
 
@@ -182,9 +182,12 @@ async def test_trouble_is_told_once_by_mail_and_on_the_overview(
     assert (await api.get("/overview"))["troubled"] == []
 
 
-async def test_the_system_page_knows_every_part(running: System, api: Api) -> None:
+async def test_the_system_page_knows_every_part(shared: Shared) -> None:
+    running = shared.system
+
     async def all_there() -> Any:
-        system = await api.get("/system")
+        async with Api(running) as api:
+            system = await api.get("/system")
         found = {one["service"]: one for one in system["processes"]}
         assert len(found) == 5
         assert {one["state"] for one in found.values()} == {"ready"}

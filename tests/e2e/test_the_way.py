@@ -259,13 +259,15 @@ async def test_without_a_relay_nothing_leaves_and_all_is_shown(tmp_path) -> None
         system.stop()
 
 
-async def test_bad_input_is_answered_with_a_problem(api: Api) -> None:
+async def test_bad_input_is_answered_with_a_problem(account: Account) -> None:
+    api = account.api
+    garden = account.at("garden")
     for method, path, body, status, code in (
         ("GET", "/forums/frm_none/topics", None, 404, "not_found"),
         ("GET", "/topics/top_none/posts", None, 404, "not_found"),
         ("POST", "/topics/top_none/posts", {"text": "x"}, 404, "not_found"),
         ("POST", "/forums", {"name": "X", "address": "no address"}, 422, "invalid"),
-        ("POST", "/forums", {"name": "X", "address": "x@example.org", "z": 1}, 422, "invalid"),
+        ("POST", "/forums", {"name": "X", "address": account.at("x"), "z": 1}, 422, "invalid"),
         ("POST", "/forums", {"name": "X"}, 422, "invalid"),
         ("GET", "/messages?limit=0", None, 422, "invalid"),
         ("GET", "/messages?cursor=!!", None, 400, "bad_cursor"),
@@ -281,9 +283,9 @@ async def test_bad_input_is_answered_with_a_problem(api: Api) -> None:
         assert problem["detail"]
         assert answer.headers["x-request-id"] == problem["instance"]
         assert (await api.client.get(problem["type"])).status_code == 200
-    await api.forum("Garden", GARDEN)
-    again = await api.client.post("/api/v1/forums", json={"name": "B", "address": GARDEN})
+    await api.forum("Garden", garden)
+    again = await api.client.post("/api/v1/forums", json={"name": "B", "address": garden})
     assert again.status_code == 409
     assert again.json()["errors"][0]["pointer"] == "/address"
-    api.client.headers["Authorization"] = "Bearer wrong"
-    assert (await api.client.get("/api/v1/forums")).status_code == 401
+    async with Api(account.system, {"Authorization": "Bearer wrong"}) as stranger:
+        assert (await stranger.client.get("/api/v1/forums")).status_code == 401
