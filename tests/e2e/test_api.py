@@ -61,8 +61,9 @@ async def test_every_answer_carries_its_id_and_pace(account: Account) -> None:
     assert problem.status_code == 200
 
 
-async def test_too_many_requests_are_told_when_to_come_again(tmp_path) -> None:
+async def test_too_many_requests_are_told_when_to_come_again(tmp_path, untouched: System) -> None:
     system = System(tmp_path, {"POSTROOM_HTTP_REQUESTS": "60"})
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()

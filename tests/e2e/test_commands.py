@@ -24,8 +24,9 @@ def run(system: System, *arguments: str, code: int = 0) -> str:
     return process.log
 
 
-async def test_the_demo_fills_a_system_once(tmp_path) -> None:
+async def test_the_demo_fills_a_system_once(tmp_path, untouched: System) -> None:
     system = System(tmp_path)
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()

@@ -85,8 +85,10 @@ async def test_what_is_taken_or_too_old_stays_away(running: System, api: Api) ->
 
 
 @browser.NEEDED
-async def test_an_undo_on_the_page(running: System, api: Api) -> None:
-    source = {"type": "smtp", "addresses": [SUPPORT]}
+async def test_an_undo_on_the_page(account: Account) -> None:
+    running, api = account.system, account.api
+    support = account.at("support")
+    source = {"type": "smtp", "addresses": [support]}
     for name in ("Support", "Sales"):
         await api.post(
             "/mailboxes", name=name, source=source if name == "Support" else {"type": "smtp"}
@@ -94,14 +96,14 @@ async def test_an_undo_on_the_page(running: System, api: Api) -> None:
     async with browser.chromium() as chrome:
         page = await chrome.new_page(viewport=DESK)
         page.set_default_timeout(20_000)
-        await browser.sign_in(page, running, "/mailboxes")
+        await browser.sign_in(page, running, "/mailboxes", account)
         await page.get_by_role("link", name="Support").click()
         await page.get_by_role("button", name="Delete mailbox “Support”").click()
         await expect(page.get_by_text("The mailbox “Support” is deleted.")).to_be_visible()
         await take(page, "mailbox-undo")
         await page.get_by_role("button", name="Undo").click()
         await expect(page.get_by_role("heading", name="Support")).to_be_visible()
-        await expect(page.get_by_label("Addresses, one a line")).to_have_value(SUPPORT)
+        await expect(page.get_by_label("Addresses, one a line")).to_have_value(support)
         await page.get_by_role("button", name="Delete mailbox “Support”").click()
         await page.get_by_role("link", name="Deleted", exact=True).click()
         await take(page, "mailboxes-deleted")

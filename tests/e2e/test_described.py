@@ -35,8 +35,9 @@ LEFT_OUT = {"removeAccount"}
 
 
 @pytest.fixture
-async def full(system: System) -> World:
+async def full(system: System, untouched: System) -> World:
     """A system with something under every kind of id."""
+    system.begin_as(untouched)
     system.start()
     await system.wait_ready()
     return await world.build(system)

@@ -93,8 +93,11 @@ async def test_what_is_wrong_is_said_in_the_servers_words(
     assert "sign-in failed" in page.text
 
 
-async def test_the_clock_brings_new_mail(tmp_path, sink, server: Dovecot) -> None:
+async def test_the_clock_brings_new_mail(
+    tmp_path, untouched: System, sink, server: Dovecot
+) -> None:
     system = System(tmp_path, {"POSTROOM_TIME_SCALE": "0.02"})  # a minute is 1.2 s
+    system.begin_as(untouched)
     await asyncio.to_thread(system.start)
     try:
         await system.wait_ready()

@@ -366,8 +366,9 @@ async def snapshot(*logins: asyncpg.Connection) -> dict[str, set[tuple[Any, ...]
 
 
 @pytest.fixture
-async def full(system: System) -> World:
+async def full(system: System, untouched: System) -> World:
     """A system with two accounts full of things."""
+    system.begin_as(untouched)
     system.start()
     await system.wait_ready()
     return await world.build(system)

@@ -6,7 +6,7 @@ import smtplib
 from playwright.async_api import expect
 
 from support import browser
-from support.client import Api, letter, send
+from support.client import letter, send
 from support.sharing import Account
 from support.system import System
 from support.waiting import eventually
@@ -149,11 +149,12 @@ async def test_receive_now_is_for_mailboxes_that_fetch(account: Account) -> None
 
 
 @browser.NEEDED
-async def test_the_form_warns_asks_again_and_leads_to_a_rule(running: System, api: Api) -> None:
+async def test_the_form_warns_asks_again_and_leads_to_a_rule(account: Account) -> None:
+    running, api = account.system, account.api
     async with browser.chromium() as chrome:
         context = await chrome.new_context(java_script_enabled=False)
         page = await context.new_page()
-        await browser.sign_in(page, running, "/mailboxes")
+        await browser.sign_in(page, running, "/mailboxes", account)
         await page.get_by_role("link", name="New mailbox").click()
         await page.get_by_role("link", name="IMAP").click()
         await page.get_by_label("Name", exact=True).fill("Office")

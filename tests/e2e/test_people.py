@@ -136,8 +136,11 @@ async def knock_everywhere(client: httpx.AsyncClient) -> None:
     }  # fmt: skip
 
 
-async def test_an_account_is_its_own_and_goes_with_all_that_is_in_it(tmp_path) -> None:
+async def test_an_account_is_its_own_and_goes_with_all_that_is_in_it(
+    tmp_path, untouched: System
+) -> None:
     system = System(tmp_path, {"POSTROOM_TIME_SCALE": "0.02"})
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()

@@ -8,9 +8,8 @@ from typing import Any
 from playwright.async_api import expect
 
 from support import browser
-from support.client import Api, letter, send, wire
+from support.client import letter, send, wire
 from support.sharing import Account
-from support.system import System
 from support.waiting import eventually
 
 GARDEN = "garden@example.org"
@@ -112,14 +111,14 @@ async def test_a_rule_that_cannot_run_is_refused_with_its_place(account: Account
 
 
 @browser.NEEDED
-async def test_a_rule_is_written_changed_switched_and_deleted_on_the_page(
-    running: System, api: Api
-) -> None:
-    await api.forum("Garden", GARDEN)
+async def test_a_rule_is_written_changed_switched_and_deleted_on_the_page(account: Account) -> None:
+    running, api = account.system, account.api
+    garden = account.at("garden")
+    await api.forum("Garden", garden)
     async with browser.chromium() as chrome:
         context = await chrome.new_context(java_script_enabled=False)
         page = await context.new_page()
-        await browser.sign_in(page, running, "/rules")
+        await browser.sign_in(page, running, "/rules", account)
         await page.get_by_role("link", name="New rule").click()
         await page.get_by_label("Name", exact=True).fill("Loud")
         await page.get_by_label("How, comparison 1").select_option("regex")

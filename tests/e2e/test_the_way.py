@@ -201,8 +201,11 @@ async def test_leaving_is_a_post_and_a_look_changes_nothing(account: Account) ->
     assert len(sink.to(ben)) == 1
 
 
-async def test_a_refusal_is_tried_again_and_a_final_one_is_not(tmp_path, sink: Sink) -> None:
+async def test_a_refusal_is_tried_again_and_a_final_one_is_not(
+    tmp_path, untouched: System, sink: Sink
+) -> None:
     system = System(tmp_path, {"POSTROOM_RELAY": sink.relay, "POSTROOM_TIME_SCALE": "0.01"})
+    system.begin_as(untouched)
     sink.refuse(BEN, "451 4.3.0 come back later")
     sink.refuse(CARA, "550 5.1.1 nobody of that name")
     system.start()
@@ -235,8 +238,9 @@ async def test_a_refusal_is_tried_again_and_a_final_one_is_not(tmp_path, sink: S
         system.stop()
 
 
-async def test_without_a_relay_nothing_leaves_and_all_is_shown(tmp_path) -> None:
+async def test_without_a_relay_nothing_leaves_and_all_is_shown(tmp_path, untouched: System) -> None:
     system = System(tmp_path)
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
+from support.sharing import PASSWORD, Account
 from support.system import System
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -84,9 +85,13 @@ async def barriers(page: Page) -> list[str]:
     return found
 
 
-async def sign_in(page: Page, system: System, where: str = "/") -> None:
-    """Sign in as the administrator, and go to a page."""
+async def sign_in(
+    page: Page, system: System, where: str = "/", account: Account | None = None
+) -> None:
+    """Sign in as the administrator, of an account if one is given, and go to a page."""
+    email = account.admin if account else system.admin_email
+    password = PASSWORD if account else system.admin_password
     await page.goto(f"{system.base_url}/sign-in?next={where}")
-    await page.get_by_label("E-mail address").fill(system.admin_email)
-    await page.get_by_label("Password").fill(system.admin_password)
+    await page.get_by_label("E-mail address").fill(email)
+    await page.get_by_label("Password").fill(password)
     await page.get_by_role("button", name="Sign in").click()
