@@ -32,7 +32,7 @@ demo: $(STAMP) ## fill the running system (make up, in another terminal) with sa
 # Tests start thousands of processes: compiled once, their modules are imported in half the time.
 test: $(STAMP) ## run all tests (installs chromium, swaks, postfix, dovecot where it may); ARGS="-k word" for some
 	@deploy/local/peers.sh
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist worksteal $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(or $(WORKERS),3) --dist worksteal $(ARGS)
 
 test-containers: $(STAMP) ## run the integration tests on Postgres and NATS in containers, where Docker can be had; ARGS=
 	@deploy/local/peers.sh

@@ -433,7 +433,7 @@ async def _walk_page(
     if place:
         kind = PLACES.get(place.group(1), place.group(1))
         ids = [one for one in made.things if one.kind not in OPENING]
-        things = [*_asked(ids, kind, who)][: 1 if who == NOBODY else None]
+        things = _alike(_asked(ids, kind, who), who)[: 1 if who == NOBODY else None]
     if method == "POST" and (path in OWN_PAGES or not place):
         return
     for one in things:
