@@ -29,9 +29,10 @@ up: $(STAMP) ## start Postroom on this machine (installs what it needs first); C
 demo: $(STAMP) ## fill the running system (make up, in another terminal) with sample forums and mail
 	@exec $(BIN)/postroom demo
 
+# Tests start thousands of processes: compiled once, their modules are imported in half the time.
 test: $(STAMP) ## run all tests (installs chromium, swaks, postfix, dovecot where it may); ARGS="-k word" for some
 	@deploy/local/peers.sh
-	@$(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist worksteal $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(or $(WORKERS),3) --dist worksteal $(ARGS)
 
 test-containers: $(STAMP) ## run the integration tests on Postgres and NATS in containers, where Docker can be had; ARGS=
 	@deploy/local/peers.sh
@@ -53,16 +54,17 @@ bench: $(STAMP) ## measure against a peer: NAME=smtp, outbound (Postfix), fetch-
 	@test -f "tests/bench/$(BENCH).py" || { echo "make bench NAME=smtp, outbound, fetch-imap, fetch-pop3, config or idle"; exit 2; }
 	@PYTHONPATH=tests $(BIN)/python -m bench.$(BENCH)
 
-soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger, smtp-ledger and fetch-kill (kills), fetch-many (1,000 mailboxes), powercut (needs root)
+soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger, smtp-ledger and fetch-kill (kills), described (API), fetch-many (1,000 mailboxes), smtp-slots, powercut (needs root)
 	@case "$(NAME)" in \
 	  reading) tests=tests/integration/reading ;; \
 	  ledger) tests=tests/e2e/test_ledger.py ;; \
+	  described) tests=tests/e2e/test_described.py ;; \
 	  fetch-kill) tests=tests/integration/fetcher/test_kills.py ;; \
 	  fetch-many) tests=tests/integration/fetcher/test_many.py ;; \
 	  smtp-ledger) tests=tests/integration/smtp/test_outbound_ledger.py ;; \
 	  smtp-slots) tests=tests/integration/smtp/test_ways_out.py ;; \
 	  powercut) tests="tests/integration/test_powercut.py tests/e2e/test_powercut.py" ;; \
-	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, fetch-kill, fetch-many, smtp-ledger, smtp-slots or powercut"; exit 2 ;; \
+	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, described, fetch-kill, fetch-many, smtp-ledger, smtp-slots or powercut"; exit 2 ;; \
 	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
 
 screens: $(STAMP) ## walk through every page in a browser; pictures, and contact sheets of them, in SCREENS=directory

@@ -1,4 +1,4 @@
-"""A running system whose outgoing mail goes to a sink."""
+"""Running systems whose outgoing mail goes to a sink: one for many tests, or one for each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -8,6 +8,7 @@ import pytest
 
 from support.client import Api
 from support.dovecot import Dovecot
+from support.sharing import Account, Shared, StandingSink
 from support.sink import Sink
 from support.system import System
 
@@ -35,6 +36,28 @@ async def running(tmp_path: Path, sink: Sink, untouched: System) -> AsyncIterato
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, untouched: System) -> Iterator[Shared]:
+    """One `postroom up` for all tests that keep to an account, or to names, of their own."""
+    with StandingSink() as standing:
+        made = System(tmp_path_factory.mktemp("shared"), {"POSTROOM_RELAY": standing.sink.relay})
+        made.begin_as(untouched)
+        made.start()
+        try:
+            asyncio.run(made.wait_ready())
+            yield Shared(made, standing.sink)
+        finally:
+            made.stop()
+
+
+@pytest.fixture
+async def account(shared: Shared) -> AsyncIterator[Account]:
+    """An account of the test's own in the shared system."""
+    made = await shared.account()
+    yield made
+    await made.api.client.aclose()
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import json
 import httpx
 
 from support.client import Api
+from support.sharing import Account
 from support.system import System
 
 
-async def test_a_repeated_creation_creates_once(running: System, api: Api) -> None:
-    body = {"name": "Support", "source": {"type": "smtp", "addresses": ["s@example.org"]}}
+async def test_a_repeated_creation_creates_once(account: Account) -> None:
+    api = account.api
+    body = {"name": "Support", "source": {"type": "smtp", "addresses": [account.at("s")]}}
     key = {"Idempotency-Key": "one"}
     first = await api.client.post("/api/v1/mailboxes", json=body, headers=key)
     again = await api.client.post("/api/v1/mailboxes", json=body, headers=key)
@@ -37,7 +39,7 @@ async def test_a_repeated_creation_creates_once(running: System, api: Api) -> No
     assert [one.status_code for one in refused] == [422, 422]
     assert refused[1].headers["idempotency-replayed"] == "true"
     many = {"Idempotency-Key": "three"}
-    body["source"]["addresses"] = ["t@example.org"]  # type: ignore[index]  # a test's own words
+    body["source"]["addresses"] = [account.at("t")]  # type: ignore[index]  # a test's own words
     answers = await asyncio.gather(
         *(api.client.post("/api/v1/mailboxes", json=body, headers=many) for _ in range(10))
     )
@@ -45,7 +47,8 @@ async def test_a_repeated_creation_creates_once(running: System, api: Api) -> No
     assert len({one.json()["id"] for one in answers if one.status_code == 201}) == 1
 
 
-async def test_every_answer_carries_its_id_and_pace(running: System, api: Api) -> None:
+async def test_every_answer_carries_its_id_and_pace(account: Account) -> None:
+    api = account.api
     answer = await api.client.get("/api/v1/mailboxes", headers={"X-Request-Id": "mine-1"})
     assert answer.headers["x-request-id"] == "mine-1"
     assert answer.headers["ratelimit-policy"] == '"default";q=12000;w=60'
@@ -58,8 +61,9 @@ async def test_every_answer_carries_its_id_and_pace(running: System, api: Api) -
     assert problem.status_code == 200
 
 
-async def test_too_many_requests_are_told_when_to_come_again(tmp_path) -> None:
+async def test_too_many_requests_are_told_when_to_come_again(tmp_path, untouched: System) -> None:
     system = System(tmp_path, {"POSTROOM_HTTP_REQUESTS": "60"})
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()
@@ -76,9 +80,10 @@ async def test_too_many_requests_are_told_when_to_come_again(tmp_path) -> None:
         system.stop()
 
 
-async def test_whole_lists_come_as_lines(running: System, api: Api) -> None:
+async def test_whole_lists_come_as_lines(account: Account) -> None:
+    api = account.api
     for number in range(3):
-        source = {"type": "smtp", "addresses": [f"s{number}@example.org"]}
+        source = {"type": "smtp", "addresses": [account.at(f"s{number}")]}
         await api.post("/mailboxes", name=f"S{number}", source=source)
     answer = await api.client.get("/api/v1/export/mailboxes")
     assert answer.headers["content-type"].startswith("application/x-ndjson")
@@ -114,8 +119,9 @@ async def test_every_update_can_be_bound_to_what_was_read(running: System, api: 
         assert again.headers["etag"] == first.headers["etag"], where
 
 
-async def test_nobody_overwrites_what_they_have_not_read(running: System, api: Api) -> None:
-    source = {"type": "smtp", "addresses": ["s@example.org"]}
+async def test_nobody_overwrites_what_they_have_not_read(account: Account) -> None:
+    api = account.api
+    source = {"type": "smtp", "addresses": [account.at("s")]}
     made = await api.post("/mailboxes", name="One", source=source)
     where = f"/api/v1/mailboxes/{made['id']}"
     read = (await api.client.get(where)).headers["etag"]

@@ -6,6 +6,7 @@ import sys
 
 from postroom import dovecot
 from support.client import Api, letter, send, wire
+from support.sharing import Account, Share
 from support.sink import Sink
 from support.system import System
 
@@ -23,8 +24,9 @@ def run(system: System, *arguments: str, code: int = 0) -> str:
     return process.log
 
 
-async def test_the_demo_fills_a_system_once(tmp_path) -> None:
+async def test_the_demo_fills_a_system_once(tmp_path, untouched: System) -> None:
     system = System(tmp_path)
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()
@@ -127,32 +129,36 @@ async def test_users_and_tokens_come_and_go_by_the_command(running: System, api:
     assert (await api.client.get("/api/v1/forums", headers=asks)).status_code == 401
 
 
-async def test_an_archive_is_imported_by_the_command(running: System, api: Api, sink: Sink) -> None:
+async def test_an_archive_is_imported_by_the_command(account: Account) -> None:
     """Into a forum's mailbox: posts of their own dates, and no copies to its members."""
-    forum = await api.forum("Garden", "garden@example.org", "ben@example.net")
+    running, sink, garden = account.system, account.sink, account.at("garden")
+    async with Api(running) as api:  # the command is at work in the first account
+        await archive_story(running, api, sink, garden, account.person("ben"))
+
+
+async def archive_story(running: System, api: Api, sink: Share, garden: str, ben: str) -> None:
+    forum = await api.forum("Garden", garden, ben)
     archive = running.directory / "garden.mbox"
     date = "Tue, 3 Feb 2009 10:00:00 +0000"
-    first = wire(letter("ann@example.net", "garden@example.org", "Seeds", message_id="1@x"))
+    first = wire(letter("ann@example.net", garden, "Seeds", message_id="1@x"))
     second = wire(
-        letter("cora@example.net", "garden@example.org", "Re: Seeds", message_id="2@x",
+        letter("cora@example.net", garden, "Re: Seeds", message_id="2@x",
                in_reply_to="1@x")
     )  # fmt: skip
     dated = [f"Date: {date}\r\n".encode() + raw for raw in (first, second)]
     lines = [b"From x Mon\n" + raw.replace(b"\r\n", b"\n") + b"\n" for raw in dated]
     archive.write_bytes(b"".join(lines) + b"From z\n\n")
-    words = run(running, "import", str(archive), "--mailbox", "garden@example.org", code=1)
+    words = run(running, "import", str(archive), "--mailbox", garden, code=1)
     assert "2 stored, 0 known already, 1 skipped" in words
     assert "mail 3: empty" in words
     (topic,) = await api.topics(forum, 1)
     posts = await api.posts(topic["id"], 2)
     assert {post["created_at"][:10] for post in posts} == {"2009-02-03"}
-    again = json.loads(
-        run(running, "import", str(archive), "--mailbox", "garden@example.org", "--json", code=1)
-    )
+    again = json.loads(run(running, "import", str(archive), "--mailbox", garden, "--json", code=1))
     assert (again["stored"], again["known"]) == (0, 2)
     # What is new is sent to members, and only that: the old ones never were.
-    third = letter("ann@example.net", "garden@example.org", "Rain", message_id="3@x")
-    send(running, third, "ann@example.net", "garden@example.org")
+    third = letter("ann@example.net", garden, "Rain", message_id="3@x")
+    send(running, third, "ann@example.net", garden)
     (copy,) = await sink.wait_for(1)
     assert b"Rain" in copy.raw
     nowhere = run(running, "import", str(archive), "--mailbox", "nobody@example.org", code=1)

@@ -12,6 +12,7 @@ from postroom.embedded import logins
 from support import browser
 from support.client import Api, letter, send
 from support.pictures import DESK, take
+from support.sharing import Account
 from support.system import System
 from support.waiting import eventually
 
@@ -22,21 +23,23 @@ def mail(number: int) -> object:
     return letter(ANNA, SUPPORT, f"Mail {number}", message_id=f"{number}@x")
 
 
-async def test_what_was_deleted_comes_back_as_it_was(running: System, api: Api) -> None:
+async def test_what_was_deleted_comes_back_as_it_was(account: Account) -> None:
+    running, api = account.system, account.api
+    support = account.at("support")
     box = await api.post(
-        "/mailboxes", name="Support", source={"type": "smtp", "addresses": [SUPPORT]}
+        "/mailboxes", name="Support", source={"type": "smtp", "addresses": [support]}
     )
     await api.post(
         "/rules", name="Loud", mailbox=box["id"],
         condition={"kind": "group", "mode": "all", "of": []},
         actions=[{"kind": "add_tag", "tag": "loud"}],
     )  # fmt: skip
-    await asyncio.to_thread(send, running, mail(1), ANNA, SUPPORT)  # type: ignore[arg-type]  # an EmailMessage
+    await asyncio.to_thread(send, running, mail(1), ANNA, support)  # type: ignore[arg-type]  # an EmailMessage
     await api.messages(1)
     assert (await api.client.delete(f"/api/v1/mailboxes/{box['id']}")).status_code == 204
     assert (await api.get("/mailboxes"))["data"] == []
     with pytest.raises(smtplib.SMTPRecipientsRefused):
-        await asyncio.to_thread(send, running, mail(2), ANNA, SUPPORT)  # type: ignore[arg-type]  # as above
+        await asyncio.to_thread(send, running, mail(2), ANNA, support)  # type: ignore[arg-type]  # as above
     (one,) = (await api.get("/deleted-mailboxes"))["data"]
     assert (one["id"], one["name"]) == (box["id"], "Support")
 
@@ -49,7 +52,7 @@ async def test_what_was_deleted_comes_back_as_it_was(running: System, api: Api) 
     assert [rule["name"] for rule in (await api.get("/rules"))["data"]] == ["Loud"]
 
     async def taken() -> bool:
-        await asyncio.to_thread(send, running, mail(3), ANNA, SUPPORT)  # type: ignore[arg-type]  # as above
+        await asyncio.to_thread(send, running, mail(3), ANNA, support)  # type: ignore[arg-type]  # as above
         return True
 
     await eventually(taken, what="its address is taken again")
@@ -82,8 +85,10 @@ async def test_what_is_taken_or_too_old_stays_away(running: System, api: Api) ->
 
 
 @browser.NEEDED
-async def test_an_undo_on_the_page(running: System, api: Api) -> None:
-    source = {"type": "smtp", "addresses": [SUPPORT]}
+async def test_an_undo_on_the_page(account: Account) -> None:
+    running, api = account.system, account.api
+    support = account.at("support")
+    source = {"type": "smtp", "addresses": [support]}
     for name in ("Support", "Sales"):
         await api.post(
             "/mailboxes", name=name, source=source if name == "Support" else {"type": "smtp"}
@@ -91,14 +96,14 @@ async def test_an_undo_on_the_page(running: System, api: Api) -> None:
     async with browser.chromium() as chrome:
         page = await chrome.new_page(viewport=DESK)
         page.set_default_timeout(20_000)
-        await browser.sign_in(page, running, "/mailboxes")
+        await browser.sign_in(page, running, "/mailboxes", account)
         await page.get_by_role("link", name="Support").click()
         await page.get_by_role("button", name="Delete mailbox “Support”").click()
         await expect(page.get_by_text("The mailbox “Support” is deleted.")).to_be_visible()
         await take(page, "mailbox-undo")
         await page.get_by_role("button", name="Undo").click()
         await expect(page.get_by_role("heading", name="Support")).to_be_visible()
-        await expect(page.get_by_label("Addresses, one a line")).to_have_value(SUPPORT)
+        await expect(page.get_by_label("Addresses, one a line")).to_have_value(support)
         await page.get_by_role("button", name="Delete mailbox “Support”").click()
         await page.get_by_role("link", name="Deleted", exact=True).click()
         await take(page, "mailboxes-deleted")

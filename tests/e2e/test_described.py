@@ -17,11 +17,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from support import chance, world
+from support.corpora import soaking
 from support.system import System
 from support.world import World
 
-EXAMPLES = 5
-"""Of each operation, and of each kind: fitting and unfitting."""
+EXAMPLES = 25 if soaking("described") else 3
+"""Of each operation, and of each kind: fitting and unfitting; 25 in `make soak NAME=described`."""
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -34,8 +35,9 @@ LEFT_OUT = {"removeAccount"}
 
 
 @pytest.fixture
-async def full(system: System) -> World:
+async def full(system: System, untouched: System) -> World:
     """A system with something under every kind of id."""
+    system.begin_as(untouched)
     system.start()
     await system.wait_ready()
     return await world.build(system)

@@ -9,7 +9,7 @@ import pytest
 from support import dovecot
 from support.client import Api, letter, wire
 from support.dovecot import PASSWORD, USER, Dovecot
-from support.sink import Sink
+from support.sharing import Account, Shared
 from support.system import System
 from support.waiting import eventually
 
@@ -48,8 +48,9 @@ async def check(api: Api, mailbox: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["imap", "pop3"])
 async def test_mail_arrives_once_and_rules_sort_it(
-    running: System, api: Api, server: Dovecot, kind: str
+    account: Account, server: Dovecot, kind: str
 ) -> None:
+    api = account.api
     for number in range(5):
         mail = letter("Anna <anna@example.net>", USER, f"Mail {number}", message_id=f"{number}@x")
         server.put(wire(mail))
@@ -75,8 +76,9 @@ async def test_mail_arrives_once_and_rules_sort_it(
 
 
 async def test_what_is_wrong_is_said_in_the_servers_words(
-    running: System, api: Api, server: Dovecot
+    account: Account, server: Dovecot
 ) -> None:
+    api = account.api
     wrong = await api.post("/mailboxes", name="Wrong", source=source(server, "imap", password="no"))
     found = await check(api, wrong["id"])
     assert found["state"] == "auth_failed"
@@ -91,8 +93,11 @@ async def test_what_is_wrong_is_said_in_the_servers_words(
     assert "sign-in failed" in page.text
 
 
-async def test_the_clock_brings_new_mail(tmp_path, sink, server: Dovecot) -> None:
+async def test_the_clock_brings_new_mail(
+    tmp_path, untouched: System, sink, server: Dovecot
+) -> None:
     system = System(tmp_path, {"POSTROOM_TIME_SCALE": "0.02"})  # a minute is 1.2 s
+    system.begin_as(untouched)
     await asyncio.to_thread(system.start)
     try:
         await system.wait_ready()
@@ -115,9 +120,8 @@ async def ended(api: Api, operation: str) -> dict[str, Any]:
     return await eventually(look, 40, what="the test")
 
 
-async def test_a_connection_is_tried_before_it_is_kept(
-    running: System, api: Api, server: Dovecot
-) -> None:
+async def test_a_connection_is_tried_before_it_is_kept(account: Account, server: Dovecot) -> None:
+    api = account.api
     server.put(*(wire(letter("a@example.net", USER, f"n{n}")) for n in range(3)))
     settings = {"name": "x", "source": source(server, "imap")}
     begun = await api.post("/mailboxes/test", **settings)
@@ -144,9 +148,8 @@ async def test_a_connection_is_tried_before_it_is_kept(
     assert (await api.client.get("/api/v1/operations/opr_none/events")).status_code == 404
 
 
-async def test_a_check_is_looked_on_at_while_it_runs(
-    running: System, api: Api, server: Dovecot
-) -> None:
+async def test_a_check_is_looked_on_at_while_it_runs(account: Account, server: Dovecot) -> None:
+    api = account.api
     server.put(
         *(wire(letter("a@example.net", USER, f"n{n}", text="x" * 5_000)) for n in range(500))
     )
@@ -160,14 +163,15 @@ async def test_a_check_is_looked_on_at_while_it_runs(
 
 
 async def test_trouble_is_told_once_by_mail_and_on_the_overview(
-    running: System, api: Api, server: Dovecot, sink: Sink
+    account: Account, server: Dovecot
 ) -> None:
+    api, sink = account.api, account.sink
     made = await api.post("/mailboxes", name="Office", source=source(server, "imap", password="no"))
     for _ in range(2):
         assert (await check(api, made["id"]))["state"] == "auth_failed"
     (mail,) = await eventually(lambda: sink.received, 30, what="the notice")
     assert mail.mail_from == ""
-    assert mail.rcpt_tos == (running.admin_email,)
+    assert mail.rcpt_tos == (account.admin,)
     assert b"Subject: Mailbox Office does not get its mail" in mail.raw
     assert b"Auto-Submitted: auto-generated" in mail.raw
     (box,) = (await api.get("/overview"))["troubled"]
@@ -181,9 +185,12 @@ async def test_trouble_is_told_once_by_mail_and_on_the_overview(
     assert (await api.get("/overview"))["troubled"] == []
 
 
-async def test_the_system_page_knows_every_part(running: System, api: Api) -> None:
+async def test_the_system_page_knows_every_part(shared: Shared) -> None:
+    running = shared.system
+
     async def all_there() -> Any:
-        system = await api.get("/system")
+        async with Api(running) as api:
+            system = await api.get("/system")
         found = {one["service"]: one for one in system["processes"]}
         assert len(found) == 5
         assert {one["state"] for one in found.values()} == {"ready"}

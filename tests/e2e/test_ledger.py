@@ -1,6 +1,6 @@
 """The ledger: whatever is killed when, no mail that got 250 is lost or handled twice.
 
-500 mails per run in `make test`; 5,000 in `make soak NAME=ledger` (MAILS=…, POSTROOM_SEED=…).
+300 mails per run in `make test`; 5,000 in `make soak NAME=ledger` (MAILS=…, POSTROOM_SEED=…).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ GARDEN = "garden@example.org"
 ANNA = "anna@example.net"
 MEMBERS = ("ben@example.com", "cora@example.com")
 PARTS = ("smtp", "rules", "forum-bridge", "api", "fetcher", "nats", "postgres")
-MAILS = int(os.environ.get("MAILS", "5000" if soaking("ledger") else "500"))
+MAILS = int(os.environ.get("MAILS", "5000" if soaking("ledger") else "300"))
 MAILS_PER_KILL = 100
 SENDERS = 4
 IN_FLIGHT_PER_KILL = 8

@@ -4,10 +4,10 @@ import pytest
 from playwright.async_api import expect
 
 from support import browser, dovecot, imap_user
-from support.client import Api, letter, wire
+from support.client import letter, wire
 from support.dovecot import PASSWORD, USER, Dovecot
 from support.pictures import DESK, take
-from support.system import System
+from support.sharing import Account
 from support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(
@@ -17,9 +17,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @browser.NEEDED
-async def test_moved_by_the_form_and_accounted_for(
-    running: System, api: Api, server: Dovecot
-) -> None:
+async def test_moved_by_the_form_and_accounted_for(account: Account, server: Dovecot) -> None:
+    running, api = account.system, account.api
     mails = [letter("anna@example.net", USER, f"Mail {n}", message_id=f"{n}@x") for n in range(3)]
     big = letter("anna@example.net", USER, "Too big", "x" * 5_000, message_id="big@x")
     server.put(*map(wire, [*mails, big]))
@@ -35,7 +34,7 @@ async def test_moved_by_the_form_and_accounted_for(
     async with browser.chromium() as chrome:
         page = await chrome.new_page(viewport=DESK)
         page.set_default_timeout(20_000)
-        await browser.sign_in(page, running, f"/mailboxes/{box['id']}")
+        await browser.sign_in(page, running, f"/mailboxes/{box['id']}", account)
         await page.get_by_label("Move to folder after receiving").fill("Erledigt & gut")
         await page.get_by_label("Mark as read on the server after receiving").check()
         await page.get_by_label("Folders to fetch from, one on each line").fill("INBOX\nLater")

@@ -6,7 +6,8 @@ import smtplib
 from playwright.async_api import expect
 
 from support import browser
-from support.client import Api, letter, send
+from support.client import letter, send
+from support.sharing import Account
 from support.system import System
 from support.waiting import eventually
 
@@ -41,48 +42,52 @@ async def nobody_there(running: System, address: str) -> None:
 
 
 async def test_an_smtp_mailbox_takes_mail_for_its_addresses_until_it_is_gone(
-    running: System, api: Api
+    account: Account,
 ) -> None:
+    running, api = account.system, account.api
+    support = account.at("support")
     made = await api.post(
-        "/mailboxes", name="Support", source={"type": "smtp", "addresses": [SUPPORT.upper()]}
+        "/mailboxes", name="Support", source={"type": "smtp", "addresses": [support.upper()]}
     )
-    assert made["source"]["addresses"] == [SUPPORT]
-    for address in (SUPPORT, "support+urgent@example.org"):
+    assert made["source"]["addresses"] == [support]
+    for address in (support, account.at("support+urgent")):
         mail = letter(ANNA, address, address, message_id=f"{address}.x")
         await asyncio.to_thread(send, running, mail, ANNA, address)
     rows = await api.messages(2)
     assert {row["mailbox"] for row in rows} == {made["id"]}
     again = await api.client.post(
         "/api/v1/mailboxes",
-        json={"name": "Twice", "source": {"type": "smtp", "addresses": [SUPPORT]}},
+        json={"name": "Twice", "source": {"type": "smtp", "addresses": [support]}},
     )
     assert again.status_code == 409
     changed = await api.client.patch(
         f"/api/v1/mailboxes/{made['id']}",
-        json={"source": {"addresses": ["help@example.org"]}, "limits": {"keep_days": 30}},
+        json={"source": {"addresses": [account.at("help")]}, "limits": {"keep_days": 30}},
     )
-    assert changed.json()["source"]["addresses"] == ["help@example.org"]
+    assert changed.json()["source"]["addresses"] == [account.at("help")]
     assert changed.json()["limits"]["keep_days"] == 30
-    await nobody_there(running, SUPPORT)
+    await nobody_there(running, support)
     gone = await api.client.delete(f"/api/v1/mailboxes/{made['id']}")
     assert gone.status_code == 204
-    await nobody_there(running, "help@example.org")
+    await nobody_there(running, account.at("help"))
     await api.messages(2)  # what came stays in the log
 
 
-async def test_an_empty_mailbox_warns_and_a_forums_stays(running: System, api: Api) -> None:
+async def test_an_empty_mailbox_warns_and_a_forums_stays(account: Account) -> None:
+    api = account.api
     made = await api.post("/mailboxes", name="Empty", source={"type": "smtp"})
     assert made["warnings"] == ["It has no address, so it accepts nothing."]
-    await api.forum("Garden", "garden@example.org")
+    await api.forum("Garden", account.at("garden"))
     box = next(one for one in (await api.get("/mailboxes"))["data"] if one["forum"])
     assert (await api.client.delete(f"/api/v1/mailboxes/{box['id']}")).status_code == 409
     kept = await api.client.patch(
         f"/api/v1/mailboxes/{box['id']}", json={"source": {"addresses": []}}
     )
-    assert kept.json()["source"]["addresses"] == ["garden@example.org"]
+    assert kept.json()["source"]["addresses"] == [account.at("garden")]
 
 
-async def test_a_password_is_written_and_never_read(running: System, api: Api) -> None:
+async def test_a_password_is_written_and_never_read(account: Account) -> None:
+    running, api = account.system, account.api
     made = await api.post("/mailboxes", **IMAP)
     source = made["source"]
     assert (source["host"], source["port"]) == ("imap.example.net", 993)
@@ -135,7 +140,8 @@ async def test_a_password_is_written_and_never_read(running: System, api: Api) -
     assert CANARY not in logs
 
 
-async def test_receive_now_is_for_mailboxes_that_fetch(running: System, api: Api) -> None:
+async def test_receive_now_is_for_mailboxes_that_fetch(account: Account) -> None:
+    api = account.api
     smtp = await api.post("/mailboxes", name="S", source={"type": "smtp"})
     answer = await api.client.post(f"/api/v1/mailboxes/{smtp['id']}/receive")
     assert answer.status_code == 409
@@ -143,11 +149,12 @@ async def test_receive_now_is_for_mailboxes_that_fetch(running: System, api: Api
 
 
 @browser.NEEDED
-async def test_the_form_warns_asks_again_and_leads_to_a_rule(running: System, api: Api) -> None:
+async def test_the_form_warns_asks_again_and_leads_to_a_rule(account: Account) -> None:
+    running, api = account.system, account.api
     async with browser.chromium() as chrome:
         context = await chrome.new_context(java_script_enabled=False)
         page = await context.new_page()
-        await browser.sign_in(page, running, "/mailboxes")
+        await browser.sign_in(page, running, "/mailboxes", account)
         await page.get_by_role("link", name="New mailbox").click()
         await page.get_by_role("link", name="IMAP").click()
         await page.get_by_label("Name", exact=True).fill("Office")

@@ -9,14 +9,15 @@ from playwright.async_api import expect
 from support import browser
 from support.client import Api, letter, send
 from support.pictures import DESK, take
-from support.system import System
+from support.sharing import Account
 
-BOX, ANNA, BERT = "support@example.org", "anna@example.net", "bert@example.com"
+ANNA, BERT = "anna@example.net", "bert@example.com"
 
 
-async def arrive(system: System, api: Api) -> dict[str, str]:
+async def arrive(account: Account) -> dict[str, str]:
     """Five mails; id by subject."""
-    await api.post("/mailboxes", name="Support", source={"type": "smtp", "addresses": [BOX]})
+    api, box = account.api, account.at("support")
+    await api.post("/mailboxes", name="Support", source={"type": "smtp", "addresses": [box]})
     await api.post(
         "/rules", name="Loud",
         condition={"kind": "test", "field": "subject", "operator": "contains", "values": ["urgent"]},
@@ -31,8 +32,8 @@ async def arrive(system: System, api: Api) -> dict[str, str]:
             (ANNA, "Holiday", "the roof is fine"),
         )
     ):
-        written = letter(sender, BOX, subject, text, message_id=f"{number}@x")
-        await asyncio.to_thread(send, system, written, sender, BOX)
+        written = letter(sender, box, subject, text, message_id=f"{number}@x")
+        await asyncio.to_thread(send, account.system, written, sender, box)
     return {row["subject"]: row["id"] for row in await api.messages(5)}
 
 
@@ -40,8 +41,9 @@ async def found(api: Api, query: str) -> list[str]:
     return [row["subject"] for row in (await api.get(f"/messages?{query}"))["data"]]
 
 
-async def test_mails_are_found_by_words_and_by_what_they_are(running: System, api: Api) -> None:
-    await arrive(running, api)
+async def test_mails_are_found_by_words_and_by_what_they_are(account: Account) -> None:
+    api = account.api
+    await arrive(account)
     for query, subjects in (
         ("search=invoice", {"Invoice 17", "invoices_2026"}),
         ("search=INVOICE 17", {"Invoice 17"}),
@@ -74,8 +76,9 @@ async def test_mails_are_found_by_words_and_by_what_they_are(running: System, ap
     assert wrong.status_code in {400, 422}
 
 
-async def test_many_are_marked_at_once(running: System, api: Api) -> None:
-    ids = await arrive(running, api)
+async def test_many_are_marked_at_once(account: Account) -> None:
+    api = account.api
+    ids = await arrive(account)
     some = [ids["Invoice 17"], ids["invoices_2026"]]
 
     async def mark(kind: str, **more: Any) -> list[str]:
@@ -113,17 +116,13 @@ async def test_many_are_marked_at_once(running: System, api: Api) -> None:
 
 @browser.NEEDED
 @pytest.mark.parametrize("scripts", [True, False])
-async def test_on_the_page(running: System, api: Api, scripts: bool) -> None:
-    await arrive(running, api)
+async def test_on_the_page(account: Account, scripts: bool) -> None:
+    await arrive(account)
     async with browser.chromium() as chrome:
         context = await chrome.new_context(viewport=DESK, java_script_enabled=scripts)
         page = await context.new_page()
         page.set_default_timeout(20_000)
-        await page.goto(f"{running.base_url}/sign-in")
-        await page.get_by_label("E-mail address").fill(running.admin_email)
-        await page.get_by_label("Password").fill(running.admin_password)
-        await page.get_by_role("button", name="Sign in").click()
-        await page.get_by_role("link", name="Messages", exact=True).click()
+        await browser.sign_in(page, account.system, "/messages", account)
         titles = page.locator("td.main a")
         await expect(titles).to_have_count(5)
         await page.get_by_label("Search").fill("roof")

@@ -43,8 +43,11 @@ def provider():
         yield made
 
 
-async def test_who_is_vouched_for_and_known_comes_in(tmp_path, provider: OidcProvider) -> None:
+async def test_who_is_vouched_for_and_known_comes_in(
+    tmp_path, untouched: System, provider: OidcProvider
+) -> None:
     system = System(tmp_path, provider.environment)
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()
@@ -110,9 +113,10 @@ async def story(system: System, api: Api, provider: OidcProvider) -> None:
 
 
 async def test_whoever_is_vouched_for_becomes_a_user_where_that_is_set(
-    tmp_path, provider: OidcProvider
+    tmp_path, untouched: System, provider: OidcProvider
 ) -> None:
     system = System(tmp_path, {**provider.environment, "POSTROOM_OIDC_PROVISION": "true"})
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from playwright.async_api import Page, expect
 
 from support import browser
@@ -15,6 +16,7 @@ ANNA, BEN = "anna@example.net", "ben@example.com"
 
 
 @browser.NEEDED
+@pytest.mark.timeout(240)
 async def test_a_walk_from_signing_in_to_a_discussion(
     running: System, api: Api, sink: Sink
 ) -> None:
@@ -131,7 +133,7 @@ async def test_a_walk_from_signing_in_to_a_discussion(
         await page.goto(f"{running.base_url}/docs")
         await expect(
             page.get_by_role("heading", name="Make a forum with its address")
-        ).to_be_visible(timeout=20_000)
+        ).to_be_visible(timeout=60_000)  # a script writes it, of two hundred routes
         await page.goto(running.base_url)
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

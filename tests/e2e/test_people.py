@@ -16,7 +16,7 @@ from playwright.async_api import Page, expect
 from support import browser
 from support.client import Api, letter, send
 from support.pictures import DESK, take
-from support.sink import Sink
+from support.sharing import Account
 from support.system import System
 from support.waiting import eventually
 
@@ -136,8 +136,11 @@ async def knock_everywhere(client: httpx.AsyncClient) -> None:
     }  # fmt: skip
 
 
-async def test_an_account_is_its_own_and_goes_with_all_that_is_in_it(tmp_path) -> None:
+async def test_an_account_is_its_own_and_goes_with_all_that_is_in_it(
+    tmp_path, untouched: System
+) -> None:
     system = System(tmp_path, {"POSTROOM_TIME_SCALE": "0.02"})
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()
@@ -330,17 +333,19 @@ async def look_at_the_rest(office: Page, running: System, api: Api) -> None:
     await expect(office.get_by_role("heading", name="Access")).to_be_visible()
 
 
-async def test_links_reach_their_people_by_mail(running: System, api: Api, sink: Sink) -> None:
+async def test_links_reach_their_people_by_mail(account: Account) -> None:
     """Asked for, and not otherwise; each link in a letter opens once."""
-    quiet = await api.post("/users", email="ben@example.org", name="Ben")
+    running, api, sink = account.system, account.api, account.sink
+    ben, anna = account.person("ben"), account.person("anna")
+    quiet = await api.post("/users", email=ben, name="Ben")
     assert quiet["sent"] is False
-    made = await api.post("/users", email="anna@example.org", name="Änne", send=True)
+    made = await api.post("/users", email=anna, name="Änne", send=True)
     assert made["sent"] is True
     await sink.wait_for(1)
     (mail,) = [
         email.message_from_bytes(one.raw, policy=email.policy.default) for one in sink.received
     ]
-    assert (mail["To"], mail["Subject"]) == ("anna@example.org", "You are invited to Postroom")
+    assert (mail["To"], mail["Subject"]) == (anna, "You are invited to Postroom")
     assert mail["Auto-Submitted"] == "auto-generated"
     text = mail.get_content()
     assert "Hello Änne," in text
@@ -352,9 +357,9 @@ async def test_links_reach_their_people_by_mail(running: System, api: Api, sink:
     assert (await api.client.get(again["link"])).status_code == 200
     service = (await api.get("/services"))["data"][0]["id"]
     await api.post(f"/services/{service}/permission")
-    link = await api.post("/connect-links", person="ben@example.org", service=service, send=True)
+    link = await api.post("/connect-links", person=ben, service=service, send=True)
     await sink.wait_for(3)
-    assert sink.received[2].rcpt_tos == ("ben@example.org",)
+    assert sink.received[2].rcpt_tos == (ben,)
     assert link["url"].encode() in sink.received[2].raw
     logs = "".join(path.read_text() for path in (running.home.path / "log").glob("*.log"))
     for url in (made["link"], again["link"], link["url"]):

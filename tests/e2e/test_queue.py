@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 from support import browser
 from support.client import Api, letter
 from support.pictures import DESK, take
+from support.sharing import Account
 from support.sink import Sink
 from support.system import System
 from support.waiting import eventually
@@ -18,14 +19,10 @@ FULL = "452 4.2.2 mailbox full"
 pytestmark = browser.NEEDED
 
 
-async def signed_in(chrome: Any, system: System) -> Page:
+async def signed_in(chrome: Any, system: System, where: str, who: Account | None = None) -> Page:
     page: Page = await (await chrome.new_context(viewport=DESK)).new_page()
     page.set_default_timeout(20_000)
-    await page.goto(f"{system.base_url}/sign-in")
-    await page.get_by_label("E-mail address").fill(system.admin_email)
-    await page.get_by_label("Password").fill(system.admin_password)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("link", name="Outbox")).to_be_visible()
+    await browser.sign_in(page, system, where, who)
     return page
 
 
@@ -45,34 +42,33 @@ async def states(api: Api, recipient: str) -> list[tuple[str, str]]:
     return [(one["state"], one["reply"]) for one in rows if one["recipient"] == recipient]
 
 
-async def test_what_waits_is_tried_dropped_held_and_let_go(
-    running: System, api: Api, sink: Sink
-) -> None:
-    ben, eva = "ben@full.example", "eva@slow.example"
-    garden = await api.forum("Garden", GARDEN, ben, eva)
+async def test_what_waits_is_tried_dropped_held_and_let_go(account: Account) -> None:
+    api, sink, running = account.api, account.sink, account.system
+    full, slow = f"full.{account.domain}", f"slow.{account.domain}"
+    ben, eva = f"ben@{full}", f"eva@{slow}"
+    garden = await api.forum("Garden", account.at("garden"), ben, eva)
     for one in (ben, eva):
         sink.refuse(one, FULL)
     await api.post(f"/forums/{garden}/topics", subject="Tomatoes", text="hello")
-    found = await waits(api, "full.example", 1)
+    found = await waits(api, full, 1)
     assert (found["reply"], found["attempts"], found["held"]) == (FULL, 1, False)
-    await waits(api, "slow.example", 1)
-    (row,) = (await api.get("/queue/full.example/deliveries"))["data"]
+    await waits(api, slow, 1)
+    (row,) = (await api.get(f"/queue/{full}/deliveries"))["data"]
     assert (row["recipient"], row["state"]) == (ben, "deferred")
     async with browser.chromium() as chrome:
-        page = await signed_in(chrome, running)
-        await page.get_by_role("link", name="Outbox").click()
+        page = await signed_in(chrome, running, "/outbox", account)
         await page.get_by_role("link", name="Queue").click()
-        await expect(page.get_by_role("row", name="slow.example")).to_contain_text(FULL)
+        await expect(page.get_by_role("row", name=slow)).to_contain_text(FULL)
         await take(page, "queue")
         # Ben has made room.
-        await page.get_by_role("link", name="full.example").click()
+        await page.get_by_role("link", name=full).click()
         await take(page, "destination")
-        sink.accept(ben)
+        sink.sink.accept(ben)
         await page.get_by_role("button", name="Try all now").click()
         await expect(page.get_by_role("status")).to_contain_text("1 chunk of copies")
         await eventually(lambda: len(sink.to(ben)) == 1, 20, what="Ben's copy")
         # Eva's is dropped.
-        await page.goto(f"{running.base_url}/queue/slow.example")
+        await page.goto(f"{running.base_url}/queue/{slow}")
         await page.get_by_text("Drop all…").click()
         await page.get_by_role("button", name="Drop 1 copy").click()
 
@@ -87,12 +83,12 @@ async def test_what_waits_is_tried_dropped_held_and_let_go(
         await page.get_by_label("Domain").fill("no domain")
         await page.get_by_role("button", name="Hold back").click()
         await expect(page.get_by_role("alert")).to_contain_text("is no domain")
-        await page.get_by_label("Domain").fill("Full.Example")
+        await page.get_by_label("Domain").fill(full.title())
         await page.get_by_role("button", name="Hold back").click()
         await expect(page.get_by_text("held back")).to_be_visible()
-        sink.accept(eva)
+        sink.sink.accept(eva)
         await api.post(f"/forums/{garden}/topics", subject="Beans", text="hello")
-        found = await waits(api, "full.example", 1)
+        found = await waits(api, full, 1)
         assert (found["held"], found["attempts"], found["next_attempt_at"]) == (True, 0, None)
         await eventually(lambda: len(sink.to(eva)) == 1, 20, what="the others go on")
         assert len(sink.to(ben)) == 1
@@ -118,7 +114,7 @@ async def test_the_door_is_watched_closed_and_opened(running: System, api: Api, 
     assert code == 550
     written = letter("Anna <anna@example.net>", GARDEN, "Hello", "hi", message_id="1@example.net")
     async with browser.chromium() as chrome:
-        page = await signed_in(chrome, running)
+        page = await signed_in(chrome, running, "/smtp")
         with smtplib.SMTP("127.0.0.1", running.smtp_port, timeout=10) as client:
             client.ehlo("peer.example")
 

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from support.client import Api
 from support.hostile import Hostile, Peer
 from support.operator import database
-from support.system import System
+from support.sharing import Account
 from support.waiting import eventually
 
 SECRET = "cnry-only-for-the-first-server"
@@ -31,10 +30,9 @@ def source(port: int, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("how", ["PATCH", "test"])
-async def test_who_changes_where_it_goes_must_type_it_again(
-    running: System, api: Api, how: str
-) -> None:
+async def test_who_changes_where_it_goes_must_type_it_again(account: Account, how: str) -> None:
     """By PATCH and by a test of the stored one: 422 at the password, and nobody hears it."""
+    api = account.api
     async with Hostile(listening) as fake, Hostile(listening) as real:
         box = await api.post("/mailboxes", name="Office", source=source(real.port))
         path = f"/api/v1/mailboxes/{box['id']}"
@@ -53,8 +51,9 @@ async def test_who_changes_where_it_goes_must_type_it_again(
         assert (fake.connections, real.connections) == (0, 0)
 
 
-async def test_a_password_in_another_row_is_refused(running: System, api: Api) -> None:
+async def test_a_password_in_another_row_is_refused(account: Account) -> None:
     """Two rows' sealed values change places in the database: the fetcher opens neither."""
+    running, api = account.system, account.api
     async with Hostile(listening) as fake, Hostile(listening) as real:
         theirs = await api.post("/mailboxes", name="Office", source=source(real.port))
         mine = source(fake.port, login="me", password="mine and known")

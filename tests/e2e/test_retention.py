@@ -17,8 +17,9 @@ async def stored(bus) -> int:
     return sum(int(info["state"]["messages"]) for info in infos)
 
 
-async def test_mail_is_decided_first_and_then_goes(tmp_path) -> None:
+async def test_mail_is_decided_first_and_then_goes(tmp_path, untouched: System) -> None:
     system = System(tmp_path, {"POSTROOM_TIME_SCALE": SCALE})
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()

@@ -8,10 +8,9 @@ from typing import Any
 from playwright.async_api import expect
 
 from support import browser
-from support.client import Api, letter, send, wire
+from support.client import letter, send, wire
 from support.pictures import DESK, take
-from support.sink import Sink
-from support.system import System
+from support.sharing import Account
 from support.waiting import eventually
 
 GARDEN = "garden@example.org"
@@ -22,8 +21,10 @@ def compare(field: str, operator: str, *values: str) -> dict:
     return {"kind": "test", "field": field, "operator": operator, "values": list(values)}
 
 
-async def test_rules_mark_forward_and_stop(running: System, api: Api, sink: Sink) -> None:
-    forum = await api.forum("Garden", GARDEN)
+async def test_rules_mark_forward_and_stop(account: Account) -> None:
+    running, api, sink = account.system, account.api, account.sink
+    garden, boss = account.at("garden"), account.person("boss")
+    forum = await api.forum("Garden", garden)
     (mailbox,) = (await api.get("/mailboxes"))["data"]
     await api.post(
         "/rules",
@@ -32,33 +33,33 @@ async def test_rules_mark_forward_and_stop(running: System, api: Api, sink: Sink
         actions=[
             {"kind": "set_importance", "level": "high"},
             {"kind": "add_tag", "tag": "money"},
-            {"kind": "forward", "to": BOSS},
+            {"kind": "forward", "to": boss},
             {"kind": "stop"},
         ],
     )
     sentences = [rule["sentence"] for rule in (await api.get("/rules"))["data"]]
-    assert "forward to boss@example.com, then stop" in sentences[0]
+    assert f"forward to {boss}, then stop" in sentences[0]
     trial = await api.post(
         "/rules/try",
         mailbox=mailbox["id"],
-        raw=wire(letter(ANNA, GARDEN, "Invoice 17", message_id="try@x")).decode(),
+        raw=wire(letter(ANNA, garden, "Invoice 17", message_id="try@x")).decode(),
     )
     assert trial["decision"]["tags"] == ["money"]
     for subject in ("Invoice 17", "Roses"):
-        mail = letter(ANNA, GARDEN, subject, message_id=f"{subject.split()[0]}@x")
-        await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+        mail = letter(ANNA, garden, subject, message_id=f"{subject.split()[0]}@x")
+        await asyncio.to_thread(send, running, mail, ANNA, garden)
     rows = {row["subject"]: row for row in await api.messages(2)}
     assert (rows["Invoice 17"]["importance"], rows["Invoice 17"]["tags"]) == ("high", ["money"])
     assert (rows["Roses"]["importance"], rows["Roses"]["tags"]) == ("normal", [])
     (topic,) = await api.topics(forum, 1)
     assert topic["title"] == "Roses", "the account's rule stopped before the forum's"
     (forwarded,) = await sink.wait_for(1)
-    assert (forwarded.mail_from, forwarded.rcpt_tos) == ("", (BOSS,))
+    assert (forwarded.mail_from, forwarded.rcpt_tos) == ("", (boss,))
     assert forwarded.raw.startswith(b"Postroom-Forwarded: ")
     assert b"Subject: Invoice 17" in forwarded.raw
 
     async def shown() -> Any:
-        return [row for row in (await api.get("/deliveries"))["data"] if row["recipient"] == BOSS]
+        return [row for row in (await api.get("/deliveries"))["data"] if row["recipient"] == boss]
 
     (delivery,) = await eventually(shown, what="the forward in the outbox")
     copy = await api.client.get(f"/api/v1/deliveries/{delivery['serial']}/raw")
@@ -67,8 +68,10 @@ async def test_rules_mark_forward_and_stop(running: System, api: Api, sink: Sink
     assert "Invoice 17" in page.text
 
 
-async def test_what_a_rule_deleted_can_be_brought_back(running: System, api: Api) -> None:
-    await api.post("/mailboxes", name="Box", source={"type": "smtp", "addresses": [GARDEN]})
+async def test_what_a_rule_deleted_can_be_brought_back(account: Account) -> None:
+    running, api = account.system, account.api
+    garden = account.at("garden")
+    await api.post("/mailboxes", name="Box", source={"type": "smtp", "addresses": [garden]})
     await api.post(
         "/rules",
         name="Junk",
@@ -76,8 +79,8 @@ async def test_what_a_rule_deleted_can_be_brought_back(running: System, api: Api
         actions=[{"kind": "delete"}],
     )
     for subject in ("Junk mail", "Good mail"):
-        mail = letter(ANNA, GARDEN, subject, message_id=f"{subject[:4]}@x")
-        await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+        mail = letter(ANNA, garden, subject, message_id=f"{subject[:4]}@x")
+        await asyncio.to_thread(send, running, mail, ANNA, garden)
     (good,) = await api.messages(1)
     assert good["subject"] == "Good mail"
     (junk,) = (await api.get("/messages?deleted=true"))["data"]
@@ -90,7 +93,8 @@ async def test_what_a_rule_deleted_can_be_brought_back(running: System, api: Api
     assert missing.status_code == 404
 
 
-async def test_a_rule_that_cannot_run_is_refused_with_its_place(running: System, api: Api) -> None:
+async def test_a_rule_that_cannot_run_is_refused_with_its_place(account: Account) -> None:
+    api = account.api
     answer = await api.client.post(
         "/api/v1/rules",
         json={
@@ -108,14 +112,14 @@ async def test_a_rule_that_cannot_run_is_refused_with_its_place(running: System,
 
 
 @browser.NEEDED
-async def test_a_rule_is_written_changed_switched_and_deleted_on_the_page(
-    running: System, api: Api
-) -> None:
-    await api.forum("Garden", GARDEN)
+async def test_a_rule_is_written_changed_switched_and_deleted_on_the_page(account: Account) -> None:
+    running, api = account.system, account.api
+    garden = account.at("garden")
+    await api.forum("Garden", garden)
     async with browser.chromium() as chrome:
         context = await chrome.new_context(java_script_enabled=False)
         page = await context.new_page()
-        await browser.sign_in(page, running, "/rules")
+        await browser.sign_in(page, running, "/rules", account)
         await page.get_by_role("link", name="New rule").click()
         await page.get_by_label("Name", exact=True).fill("Loud")
         await page.get_by_label("How, comparison 1").select_option("regex")
@@ -143,26 +147,28 @@ async def test_a_rule_is_written_changed_switched_and_deleted_on_the_page(
         await expect(page.get_by_role("link", name="Loud")).to_have_count(0)
 
 
-async def test_mail_without_a_charset_is_read_in_the_mailboxes(running: System, api: Api) -> None:
+async def test_mail_without_a_charset_is_read_in_the_mailboxes(account: Account) -> None:
+    running, api = account.system, account.api
+    garden = account.at("garden")
     text = "Счёт номер 17".encode("koi8-r")
     box = await api.post(
         "/mailboxes",
         name="Old",
-        source={"type": "smtp", "addresses": [GARDEN], "charset": "KOI8-R"},
+        source={"type": "smtp", "addresses": [garden], "charset": "KOI8-R"},
     )
     assert box["source"]["charset"] == "koi8-r"
     wrong = await api.client.patch(
         f"/api/v1/mailboxes/{box['id']}", json={"source": {"charset": "klingon"}}
     )
     assert wrong.json()["errors"][0]["pointer"] == "/source/charset"
-    forum = await api.forum("Bills", "bills@example.org")
+    forum = await api.forum("Bills", account.at("bills"))
     posting = {"kind": "post_to_forum", "forum": forum}
     await api.post(
         "/rules", name="Bills", mailbox=box["id"], condition=compare("body", "contains", "Счёт"),
         actions=[{"kind": "add_tag", "tag": "bill"}, posting],
     )  # fmt: skip
     raw = b"From: anna@example.net\r\nMessage-ID: <koi8@x>\r\nSubject: " + text + b"\r\n\r\n" + text
-    await asyncio.to_thread(send, running, raw, ANNA, GARDEN)
+    await asyncio.to_thread(send, running, raw, ANNA, garden)
     (row,) = await api.messages(1)
     assert (row["subject"], row["tags"]) == ("Счёт номер 17", ["bill"])
     (topic,) = await api.topics(forum, 1)
@@ -170,11 +176,12 @@ async def test_mail_without_a_charset_is_read_in_the_mailboxes(running: System, 
     assert (topic["title"], post["text"].strip()) == ("Счёт номер 17", "Счёт номер 17")
 
 
-async def test_a_rule_refuses_mail_while_its_sender_is_connected(running: System, api: Api) -> None:
+async def test_a_rule_refuses_mail_while_its_sender_is_connected(account: Account) -> None:
     """… and where it is too late, hides it, and writes to nobody."""
+    running, api = account.system, account.api
     boxes = [
         await api.post(
-            "/mailboxes", name=name, source={"type": "smtp", "addresses": [f"{name}@example.org"]}
+            "/mailboxes", name=name, source={"type": "smtp", "addresses": [account.at(name)]}
         )
         for name in ("strict", "open")
     ]
@@ -188,7 +195,7 @@ async def test_a_rule_refuses_mail_while_its_sender_is_connected(running: System
 
     def advert() -> bytes:
         mail = letter(
-            ANNA, "strict@example.org", "An advert", "buy\n", message_id=f"{next(numbers)}.x"
+            ANNA, account.at("strict"), "An advert", "buy\n", message_id=f"{next(numbers)}.x"
         )
         return wire(mail)
 
@@ -196,13 +203,13 @@ async def test_a_rule_refuses_mail_while_its_sender_is_connected(running: System
         tuple[int, bytes] | None
     ):  # a rule is live a moment after it was answered
         try:
-            await asyncio.to_thread(send, running, advert(), ANNA, "strict@example.org")
+            await asyncio.to_thread(send, running, advert(), ANNA, account.at("strict"))
         except smtplib.SMTPDataError as error:
             return error.smtp_code, error.smtp_error
         return None
 
     assert await eventually(refusal) == (550, b"5.7.1 we buy nothing here")
-    both = ("strict@example.org", "open@example.org")
+    both = (account.at("strict"), account.at("open"))
     await asyncio.to_thread(send, running, advert(), ANNA, *both)
 
     async def found(box: Any, deleted: str) -> int:
@@ -223,8 +230,9 @@ async def test_a_rule_refuses_mail_while_its_sender_is_connected(running: System
 
 
 @browser.NEEDED
-async def test_order_layers_and_the_shadow_on_the_page(running: System, api: Api) -> None:
-    await api.post("/mailboxes", name="Box", source={"type": "smtp", "addresses": [GARDEN]})
+async def test_order_layers_and_the_shadow_on_the_page(account: Account) -> None:
+    running, api, garden = account.system, account.api, account.at("garden")
+    await api.post("/mailboxes", name="Box", source={"type": "smtp", "addresses": [garden]})
     catching = {**compare("subject", "regex", r"\[ticket (\d+)\]"), "part": "whole"}
     for name, more in (
         ("Last word", {"layer": "after", "condition": compare("envelope_to", "exists")}),
@@ -236,11 +244,7 @@ async def test_order_layers_and_the_shadow_on_the_page(running: System, api: Api
     async with browser.chromium() as chrome:
         page = await (await chrome.new_context(viewport=DESK)).new_page()
         page.set_default_timeout(20_000)
-        await page.goto(f"{running.base_url}/sign-in")
-        await page.get_by_label("E-mail address").fill(running.admin_email)
-        await page.get_by_label("Password").fill(running.admin_password)
-        await page.get_by_role("button", name="Sign in").click()
-        await page.get_by_role("link", name="Rules").click()
+        await browser.sign_in(page, running, "/rules", account)
         titles = page.locator("ol.list a.title")
         await expect(titles).to_have_text(["Tickets", "Night", "Last word"])
         await page.get_by_role("button", name="Earlier: Night").click()
@@ -262,8 +266,8 @@ async def test_order_layers_and_the_shadow_on_the_page(running: System, api: Api
         await page.get_by_role("button", name="Save rule").click()
         await expect(page.get_by_text("the domain of the sender is there")).to_be_visible()
         await take(page, "rules-in-order")
-        mail = letter(ANNA, GARDEN, "[Ticket 4711] roof", message_id="1@x")
-        await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+        mail = letter(ANNA, garden, "[Ticket 4711] roof", message_id="1@x")
+        await asyncio.to_thread(send, running, mail, ANNA, garden)
         (row,) = await api.messages(1)
         assert row["tags"] == ["ticket 4711", "Last word"]
         await page.goto(f"{running.base_url}/messages/{row['id']}")

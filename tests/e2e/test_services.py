@@ -16,6 +16,7 @@ from support import browser, dovecot
 from support.client import Api, letter, wire
 from support.dovecot import PASSWORD, USER, Dovecot
 from support.pictures import DESK, take
+from support.sharing import Account
 from support.system import System
 from support.waiting import eventually
 
@@ -232,7 +233,8 @@ async def refused_by_api(running: System, anna: Page, service: str) -> None:
         assert answer.status == 403
 
 
-async def test_the_api_has_the_catalogue_and_pages_of_mailboxes(running: System, api: Api) -> None:
+async def test_the_api_has_the_catalogue_and_pages_of_mailboxes(account: Account) -> None:
+    api = account.api
     found = (await api.get("/services"))["data"]
     assert len(found) >= 25
     made = await api.post("/services", name="Ours", imap={"host": "imap.example.org"})

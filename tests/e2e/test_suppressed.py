@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 from support import browser
 from support.client import Api, send
 from support.pictures import DESK, take
+from support.sharing import Account
 from support.sink import Received, Sink
 from support.system import System
 from support.waiting import eventually
@@ -191,7 +192,8 @@ async def release_ben(page: Page, system: System, topic: str) -> None:
     await take(page, "outbox-suppressed")
 
 
-async def test_the_api_of_the_list(running: System, api: Api) -> None:
+async def test_the_api_of_the_list(account: Account) -> None:
+    api = account.api
     made = await api.client.post(
         "/api/v1/suppressions", json={"address": "Ben@Example.com", "words": "he asked"},
         headers={"Idempotency-Key": "one"},

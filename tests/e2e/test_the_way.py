@@ -6,6 +6,7 @@ import email.policy
 from email.message import EmailMessage
 
 from support.client import Api, letter, send, wire
+from support.sharing import Account
 from support.sink import Received, Sink
 from support.system import System
 from support.waiting import eventually
@@ -102,16 +103,18 @@ async def test_a_mail_becomes_a_topic_and_an_answer_finds_its_way_back(
     assert len(sink.received) == 9
 
 
-async def test_the_log_says_why_and_gives_the_bytes_back(running: System, api: Api) -> None:
-    forum = await api.forum("Garden", GARDEN)
-    mail = letter(ANNA, GARDEN, "Grüße", message_id="g1@example.net")
-    await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+async def test_the_log_says_why_and_gives_the_bytes_back(account: Account) -> None:
+    running, api = account.system, account.api
+    garden, anna = account.at("garden"), account.person("anna")
+    forum = await api.forum("Garden", garden)
+    mail = letter(anna, garden, "Grüße", message_id="g1@example.net")
+    await asyncio.to_thread(send, running, mail, anna, garden)
     (row,) = await api.messages(1)
-    assert (row["subject"], row["envelope_sender"], row["recipient"]) == ("Grüße", ANNA, GARDEN)
+    assert (row["subject"], row["envelope_sender"], row["recipient"]) == ("Grüße", anna, garden)
     trace = (await api.get(f"/messages/{row['id']}/trace"))["decision"]
     (rule,) = trace["trace"]
     assert rule["matched"]
-    assert rule["conditions"][0]["value"] == GARDEN
+    assert rule["conditions"][0]["value"] == garden
     assert rule["done"] == [f"posted to forum {forum}"]
     raw = await api.client.get(f"/api/v1/messages/{row['id']}/raw")
     assert raw.headers["content-type"].startswith("message/rfc822")
@@ -121,82 +124,88 @@ async def test_the_log_says_why_and_gives_the_bytes_back(running: System, api: A
     found = await api.get(f"/messages/{row['id']}")
     assert found["summary"]["message_id"] == "g1@example.net"
     mailboxes = (await api.get("/mailboxes"))["data"]
-    assert [box["source"]["addresses"] for box in mailboxes] == [[GARDEN]]
+    assert [box["source"]["addresses"] for box in mailboxes] == [[garden]]
     rules = (await api.get("/rules"))["data"]
-    assert GARDEN in rules[0]["sentence"]
+    assert garden in rules[0]["sentence"]
 
 
-async def test_each_recipient_has_it_exactly_once(running: System, api: Api) -> None:
+async def test_each_recipient_has_it_exactly_once(account: Account) -> None:
     """{A,B}, then the same bytes to {A,B}, {A,C}, {B,A,D}, {C,C}: every transaction got 250."""
-    a, b, c, d = (f"{name}@example.org" for name in "abcd")
+    running, api = account.system, account.api
+    anna = account.person("anna")
+    a, b, c, d = (account.at(name) for name in "abcd")
     forums = {address: await api.forum(address[0].upper(), address) for address in (a, b, c, d)}
-    raw = letter(ANNA, f"{a}, {b}", "Once", message_id="once@example.net")
+    raw = letter(anna, f"{a}, {b}", "Once", message_id="once@example.net")
     for recipients in ((a, b), (a, b), (a, c), (b, a, d), (c, c)):
-        await asyncio.to_thread(send, running, raw, ANNA, *recipients)
+        await asyncio.to_thread(send, running, raw, anna, *recipients)
     rows = await api.messages(4)
     assert sorted(row["recipient"] for row in rows) == [a, b, c, d]
     for forum in forums.values():
         (topic,) = await api.topics(forum, 1)
         await api.posts(topic["id"], 1)
     # A later mail is behind all of them in every queue: when it is through, so are they.
-    last = letter(ANNA, a, "Last", message_id="last@example.net")
-    await asyncio.to_thread(send, running, last, ANNA, a, b, c, d)
+    last = letter(anna, a, "Last", message_id="last@example.net")
+    await asyncio.to_thread(send, running, last, anna, a, b, c, d)
     for forum in forums.values():
         await api.topics(forum, 2)
     await api.messages(8)
 
 
-async def test_programs_and_our_own_posts_are_not_posted(
-    running: System, api: Api, sink: Sink
-) -> None:
-    forum = await api.forum("Garden", GARDEN, BEN)
-    vacation = letter(ANNA, GARDEN, "Away", message_id="v@x", Auto_Submitted="auto-replied")
-    bulk = letter(ANNA, GARDEN, "Bulk", message_id="bulk@x", Precedence="bulk")
-    listed = letter(ANNA, GARDEN, "List", message_id="list@x", List_Id="<x.example.com>")
-    bounce = letter("mailer-daemon@example.net", GARDEN, "Undelivered", message_id="dsn@x")
-    for mail, sender in ((vacation, ANNA), (bulk, ANNA), (listed, ANNA), (bounce, "")):
-        await asyncio.to_thread(send, running, mail, sender, GARDEN)
-    real = letter(ANNA, GARDEN, "Real", message_id="real@x")
-    await asyncio.to_thread(send, running, real, ANNA, GARDEN)
+async def test_programs_and_our_own_posts_are_not_posted(account: Account) -> None:
+    running, api, sink = account.system, account.api, account.sink
+    garden, anna, ben = account.at("garden"), account.person("anna"), account.person("ben")
+    forum = await api.forum("Garden", garden, ben)
+    vacation = letter(anna, garden, "Away", message_id="v@x", Auto_Submitted="auto-replied")
+    bulk = letter(anna, garden, "Bulk", message_id="bulk@x", Precedence="bulk")
+    listed = letter(anna, garden, "List", message_id="list@x", List_Id="<x.example.com>")
+    bounce = letter("mailer-daemon@example.net", garden, "Undelivered", message_id="dsn@x")
+    for mail, sender in ((vacation, anna), (bulk, anna), (listed, anna), (bounce, "")):
+        await asyncio.to_thread(send, running, mail, sender, garden)
+    real = letter(anna, garden, "Real", message_id="real@x")
+    await asyncio.to_thread(send, running, real, anna, garden)
     await api.topics(forum, 1)
     (copy,) = await sink.wait_for(1)
-    await asyncio.to_thread(send, running, copy.raw, BEN, GARDEN)  # forwarded back by a program
+    await asyncio.to_thread(send, running, copy.raw, ben, garden)  # forwarded back by a program
     await api.messages(6)
-    last = letter(ANNA, GARDEN, "Last", message_id="last@x")
-    await asyncio.to_thread(send, running, last, ANNA, GARDEN)
+    last = letter(anna, garden, "Last", message_id="last@x")
+    await asyncio.to_thread(send, running, last, anna, garden)
     await api.topics(forum, 2)
     assert len(await sink.wait_for(2)) == 2
 
 
-async def test_leaving_is_a_post_and_a_look_changes_nothing(
-    running: System, api: Api, sink: Sink
-) -> None:
-    forum = await api.forum("Garden", GARDEN, BEN, CARA)
+async def test_leaving_is_a_post_and_a_look_changes_nothing(account: Account) -> None:
+    running, api, sink = account.system, account.api, account.sink
+    garden = account.at("garden")
+    anna, ben, cara = (account.person(name) for name in ("anna", "ben", "cara"))
+    forum = await api.forum("Garden", garden, ben, cara)
     await asyncio.to_thread(
-        send, running, letter(ANNA, GARDEN, "One", message_id="1@x"), ANNA, GARDEN
+        send, running, letter(anna, garden, "One", message_id="1@x"), anna, garden
     )
     await sink.wait_for(2)
-    link = read(sink.to(BEN)[0])["List-Unsubscribe"].split("<")[-1].rstrip(">")
+    link = read(sink.to(ben)[0])["List-Unsubscribe"].split("<")[-1].rstrip(">")
     path = link.removeprefix(running.base_url)
-    stranger = api.client
-    stranger.headers.pop("Authorization")
-    assert BEN in (await stranger.get(path)).text
-    assert (await stranger.get(path[:-1] + ("a" if path[-1] != "a" else "b"))).status_code == 404
-    left = await stranger.post(path, content="List-Unsubscribe=One-Click")
-    assert left.status_code == 200
-    assert "gets no more mail" in left.text
-    stranger.headers["Authorization"] = f"Bearer {running.admin_token}"
+    async with Api(running, {}) as anybody:
+        stranger = anybody.client
+        assert ben in (await stranger.get(path)).text
+        wrong = path[:-1] + ("a" if path[-1] != "a" else "b")
+        assert (await stranger.get(wrong)).status_code == 404
+        left = await stranger.post(path, content="List-Unsubscribe=One-Click")
+        assert left.status_code == 200
+        assert "gets no more mail" in left.text
     members = (await api.get(f"/forums/{forum}/members"))["data"]
-    assert [member["email"] for member in members] == [CARA]
+    assert [member["email"] for member in members] == [cara]
     await asyncio.to_thread(
-        send, running, letter(ANNA, GARDEN, "Two", message_id="2@x"), ANNA, GARDEN
+        send, running, letter(anna, garden, "Two", message_id="2@x"), anna, garden
     )
     await sink.wait_for(3)
-    assert len(sink.to(BEN)) == 1
+    assert len(sink.to(ben)) == 1
 
 
-async def test_a_refusal_is_tried_again_and_a_final_one_is_not(tmp_path, sink: Sink) -> None:
+async def test_a_refusal_is_tried_again_and_a_final_one_is_not(
+    tmp_path, untouched: System, sink: Sink
+) -> None:
     system = System(tmp_path, {"POSTROOM_RELAY": sink.relay, "POSTROOM_TIME_SCALE": "0.01"})
+    system.begin_as(untouched)
     sink.refuse(BEN, "451 4.3.0 come back later")
     sink.refuse(CARA, "550 5.1.1 nobody of that name")
     system.start()
@@ -229,8 +238,9 @@ async def test_a_refusal_is_tried_again_and_a_final_one_is_not(tmp_path, sink: S
         system.stop()
 
 
-async def test_without_a_relay_nothing_leaves_and_all_is_shown(tmp_path) -> None:
+async def test_without_a_relay_nothing_leaves_and_all_is_shown(tmp_path, untouched: System) -> None:
     system = System(tmp_path)
+    system.begin_as(untouched)
     system.start()
     try:
         await system.wait_ready()
@@ -253,13 +263,15 @@ async def test_without_a_relay_nothing_leaves_and_all_is_shown(tmp_path) -> None
         system.stop()
 
 
-async def test_bad_input_is_answered_with_a_problem(api: Api) -> None:
+async def test_bad_input_is_answered_with_a_problem(account: Account) -> None:
+    api = account.api
+    garden = account.at("garden")
     for method, path, body, status, code in (
         ("GET", "/forums/frm_none/topics", None, 404, "not_found"),
         ("GET", "/topics/top_none/posts", None, 404, "not_found"),
         ("POST", "/topics/top_none/posts", {"text": "x"}, 404, "not_found"),
         ("POST", "/forums", {"name": "X", "address": "no address"}, 422, "invalid"),
-        ("POST", "/forums", {"name": "X", "address": "x@example.org", "z": 1}, 422, "invalid"),
+        ("POST", "/forums", {"name": "X", "address": account.at("x"), "z": 1}, 422, "invalid"),
         ("POST", "/forums", {"name": "X"}, 422, "invalid"),
         ("GET", "/messages?limit=0", None, 422, "invalid"),
         ("GET", "/messages?cursor=!!", None, 400, "bad_cursor"),
@@ -275,9 +287,9 @@ async def test_bad_input_is_answered_with_a_problem(api: Api) -> None:
         assert problem["detail"]
         assert answer.headers["x-request-id"] == problem["instance"]
         assert (await api.client.get(problem["type"])).status_code == 200
-    await api.forum("Garden", GARDEN)
-    again = await api.client.post("/api/v1/forums", json={"name": "B", "address": GARDEN})
+    await api.forum("Garden", garden)
+    again = await api.client.post("/api/v1/forums", json={"name": "B", "address": garden})
     assert again.status_code == 409
     assert again.json()["errors"][0]["pointer"] == "/address"
-    api.client.headers["Authorization"] = "Bearer wrong"
-    assert (await api.client.get("/api/v1/forums")).status_code == 401
+    async with Api(account.system, {"Authorization": "Bearer wrong"}) as stranger:
+        assert (await stranger.client.get("/api/v1/forums")).status_code == 401

@@ -1,5 +1,6 @@
 """`postroom up` as a process, with stand-ins for the services: order, restarts, refusals, ends."""
 
+import asyncio
 import json
 import os
 import signal
@@ -32,6 +33,26 @@ def quick(tmp_path, directory):
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="module")
+def started_once(tmp_path_factory):
+    """One that was started and stopped: a home whose database is made."""
+    where = tmp_path_factory.mktemp("once")
+    made = System(where, {"PYTHONPATH": standins.write(where / "standins")})
+    made.start()
+    try:
+        asyncio.run(made.wait_ready())
+    finally:
+        made.stop()
+    return made
+
+
+@pytest.fixture
+def known(quick, started_once):
+    """`quick` with such a home: its start is not the first."""
+    quick.begin_as(started_once)
+    return quick
 
 
 def family(system):
@@ -79,54 +100,54 @@ async def test_up_status_and_ctrl_c(quick, directory):
     assert quick.status()["running"] is False
 
 
-async def test_status_says_what_is_not_ready_and_why(quick, directory):
-    quick.start()
-    await quick.wait_ready()
+async def test_status_says_what_is_not_ready_and_why(known, directory):
+    known.start()
+    await known.wait_ready()
     (directory / "rules.mode").write_text("unready")
-    command = quick.command("status", log="plain.log")
+    command = known.command("status", log="plain.log")
     assert command.wait() == 1
     assert "broker: away" in command.log
-    quick.sigstop("postgres")
-    parts = {part["name"]: part for part in quick.status()["parts"]}
-    quick.sigcont("postgres")
+    known.sigstop("postgres")
+    parts = {part["name"]: part for part in known.status()["parts"]}
+    known.sigcont("postgres")
     assert parts["postgres"]["ready"] is False
     assert parts["api"]["ready"] is True
 
 
 @pytest.mark.parametrize("name", ["api", "postgres", "nats"])
-async def test_what_dies_comes_back(quick, name):
-    quick.start()
-    await quick.wait_ready()
-    pids = {part: quick.pid(part) for part in PARTS}
-    killed = quick.kill9(name)
-    await quick.back(name, killed)
-    assert {part: quick.pid(part) for part in PARTS - {name}} == {
+async def test_what_dies_comes_back(known, name):
+    known.start()
+    await known.wait_ready()
+    pids = {part: known.pid(part) for part in PARTS}
+    killed = known.kill9(name)
+    await known.back(name, killed)
+    assert {part: known.pid(part) for part in PARTS - {name}} == {
         part: pid for part, pid in pids.items() if part != name
     }, "nothing else was restarted"
-    assert "signal SIGKILL" in quick.log
-    await eventually(lambda: f"{name} is back" in quick.log, what="it is said to be back")
-    assert quick.status()["ready"]
+    assert "signal SIGKILL" in known.log
+    await eventually(lambda: f"{name} is back" in known.log, what="it is said to be back")
+    assert known.status()["ready"]
 
 
-async def test_what_keeps_crashing_is_tried_again_for_ever_and_the_rest_serves(quick, directory):
-    quick.start()
-    await quick.wait_ready()
+async def test_what_keeps_crashing_is_tried_again_for_ever_and_the_rest_serves(known, directory):
+    known.start()
+    await known.wait_ready()
     (directory / "smtp.mode").write_text("crash")
-    quick.kill9("smtp")
-    await eventually(lambda: quick.log.count("exit code 3") >= 3, what="three tries")
+    known.kill9("smtp")
+    await eventually(lambda: known.log.count("exit code 3") >= 3, what="three tries")
     (directory / "smtp.mode").unlink()
-    await eventually(lambda: "smtp is back" in quick.log)
+    await eventually(lambda: "smtp is back" in known.log)
 
 
-async def test_a_second_up_on_the_same_home_says_so(quick):
-    quick.start()
-    await quick.wait_ready()
-    second = quick.command("up", log="second.log")
+async def test_a_second_up_on_the_same_home_says_so(known):
+    known.start()
+    await known.wait_ready()
+    second = known.command("up", log="second.log")
     assert second.wait() == 1
-    assert f"already running on {quick.home.path} (pid {quick.process.pid})" in second.log
-    assert quick.base_url in second.log
+    assert f"already running on {known.home.path} (pid {known.process.pid})" in second.log
+    assert known.base_url in second.log
     assert "Traceback" not in second.log
-    assert quick.status()["ready"]
+    assert known.status()["ready"]
 
 
 @pytest.mark.parametrize("setting", ["http", "smtp"])
@@ -178,37 +199,37 @@ async def test_a_second_start_is_quick_and_keeps_ports_and_secrets(quick):
     assert secrets == sorted((p.name, p.read_text()) for p in quick.home.secrets.iterdir())
 
 
-async def test_kill_9_of_up_leaves_no_orphans_and_the_next_start_works(quick):
-    quick.start()
-    await quick.wait_ready()
-    processes = family(quick)
-    os.kill(quick.process.pid, signal.SIGKILL)
-    quick.process.wait()
-    quick.start()  # at once: Postgres may still be in its shutdown
+async def test_kill_9_of_up_leaves_no_orphans_and_the_next_start_works(known):
+    known.start()
+    await known.wait_ready()
+    processes = family(known)
+    os.kill(known.process.pid, signal.SIGKILL)
+    known.process.wait()
+    known.start()  # at once: Postgres may still be in its shutdown
     await all_gone(processes)
-    await quick.wait_ready()
-    assert quick.status()["ready"]
+    await known.wait_ready()
+    assert known.status()["ready"]
 
 
-async def test_a_failed_migration_ends_up_with_its_reason(quick, directory):
+async def test_a_failed_migration_ends_up_with_its_reason(known, directory):
     (directory / "api.mode").write_text("badmigration")
-    quick.start()
-    assert quick.process.wait(30) == 1
-    assert "the migrations of api failed" in quick.log
-    assert "migration 0001 failed" in quick.log
-    assert "Traceback" not in quick.log
+    known.start()
+    assert known.process.wait(30) == 1
+    assert "the migrations of api failed" in known.log
+    assert "migration 0001 failed" in known.log
+    assert "Traceback" not in known.log
 
 
-async def test_ctrl_c_twice_stops_at_once_what_is_deaf(quick, directory):
+async def test_ctrl_c_twice_stops_at_once_what_is_deaf(known, directory):
     (directory / "rules.mode").write_text("deaf")
-    quick.start()
-    await quick.wait_ready()
-    processes = family(quick)
+    known.start()
+    await known.wait_ready()
+    processes = family(known)
     began = time.monotonic()
-    quick.process.send(signal.SIGINT)
-    await eventually(lambda: "stopping" in quick.log)
-    quick.process.send(signal.SIGINT)
-    assert quick.process.wait() == 0
+    known.process.send(signal.SIGINT)
+    await eventually(lambda: "stopping" in known.log)
+    known.process.send(signal.SIGINT)
+    assert known.process.wait() == 0
     assert time.monotonic() - began < 10
     await all_gone(processes)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from postroom import tcp_ports
 from postroom.home import Home, State
+from postroom.status import Status, look
 from support.names import LocalNames
 from support.processes import Process, freeze, thaw
 from support.waiting import eventually
@@ -123,11 +124,15 @@ class System:
         """Wait until a killed child runs again and is ready; return its new pid."""
 
         async def ready() -> bool:
-            part = next(p for p in self.status()["parts"] if p["name"] == name)
-            return bool(part["ready"]) and part["pid"] not in {0, killed}
+            parts = {part.name: part for part in (await self.look()).parts}
+            return parts[name].ready and parts[name].pid not in {0, killed}
 
         await eventually(ready, deadline, what=f"{name} is back")
         return self.pid(name)
+
+    async def look(self) -> Status:
+        """What `postroom status` would say, without a process for each time of asking."""
+        return await look(self.home)
 
     def status(self) -> dict[str, Any]:
         """What `postroom status --json` says."""

@@ -4,10 +4,11 @@ import asyncio
 import time
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from postroom_runtime.errors import OperatorError, UnavailableError
-from postroom_runtime.postgres import Database, migrate
+from postroom_runtime.postgres import Database, migrate, up_to_date
 from support.backends import Backend
 from support.servers import Database as MadeDatabase
 
@@ -94,3 +95,28 @@ async def test_migrations_run_once_in_order_and_must_not_change(
     (tmp_path / "0002_b.sql").write_text("INSERT INTO mig.a VALUES (3);")
     with pytest.raises(OperatorError, match="0002_b.sql was changed"):
         await migrate(url, "mig", tmp_path)
+
+
+async def test_what_has_nothing_to_apply_is_known_by_looking(
+    empty_database: MadeDatabase, tmp_path: Path
+) -> None:
+    url = empty_database.owner_url
+    connection = await asyncpg.connect(url)
+
+    async def known() -> bool:
+        return await up_to_date(connection, "mig", tmp_path)
+
+    try:
+        assert not await up_to_date(connection, "mig", tmp_path / "missing")
+        (tmp_path / "0001_a.sql").write_text("CREATE TABLE mig.a (id int);")
+        assert not await known(), "nothing is applied yet"
+        await migrate(url, "mig", tmp_path)
+        assert await known()
+        (tmp_path / "0002_b.sql").write_text("CREATE TABLE mig.b (id int);")
+        assert not await known(), "a file is new, as after an update or a restore"
+        await migrate(url, "mig", tmp_path)
+        assert await known()
+        (tmp_path / "0001_a.sql").write_text("CREATE TABLE mig.c (id int);")
+        assert not await known(), "a changed file is for `migrate` to refuse"
+    finally:
+        await connection.close()

@@ -5,7 +5,10 @@ import contextlib
 import secrets
 import shutil
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+
+import asyncpg
 
 from postroom import services, tcp_ports
 from postroom.child import Command
@@ -130,6 +133,25 @@ class Foundation:
         for login, password in passwords.items():
             url = self.postgres.url(login, password, logins.DATABASE)
             self.home.secret_file(services.url_file(login), url)
+
+    async def behind(self) -> list[str]:
+        """Return the services whose schema lacks something; the others need no process to migrate.
+
+        One that cannot be told counts: its migration says what is wrong.
+        """
+        from postroom_runtime.postgres import up_to_date  # late: `--help` is quick
+
+        found = list(services.MIGRATIONS)
+        with contextlib.suppress(OSError, asyncpg.PostgresError):
+            inside = await self.postgres.connect(logins.DATABASE)
+            try:
+                for name, migration in services.MIGRATIONS.items():
+                    directory = files(services.module_of(name)) / "migrations"
+                    if await up_to_date(inside, migration.schema, directory):
+                        found.remove(name)
+            finally:
+                await inside.close()
+        return found
 
     async def _make_streams(self) -> None:
         from postroom_runtime.errors import OperatorError as Refused  # late: `--help` is quick

@@ -51,7 +51,7 @@ class Service:
     @property
     def module(self) -> str:
         """What `python -m` starts."""
-        return "postroom_" + self.name.replace("-", "_")
+        return module_of(self.name)
 
 
 def url_file(login: str) -> str:
@@ -135,12 +135,29 @@ SERVICES: Final = (
     Service("forum-bridge", _forum_bridge, needs_database=True),
 )
 
-MIGRATIONS: Final[Mapping[str, tuple[str, str]]] = {
-    "api": ("POSTROOM_DATABASE_OWNER_URL_FILE", logins.OWNER),
-    "forum-bridge": ("POSTROOM_DATABASE_FORUM_URL_FILE", logins.FORUM),
-    "fetcher": ("POSTROOM_DATABASE_FETCH_URL_FILE", logins.FETCH),
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """Which schema a service migrates, as which login, and the setting that names its URL."""
+
+    schema: str
+    login: str
+    setting: str
+
+
+MIGRATIONS: Final[Mapping[str, Migration]] = {
+    "api": Migration(logins.CONFIG_SCHEMA, logins.OWNER, "POSTROOM_DATABASE_OWNER_URL_FILE"),
+    "forum-bridge": Migration(
+        logins.FORUM_SCHEMA, logins.FORUM, "POSTROOM_DATABASE_FORUM_URL_FILE"
+    ),
+    "fetcher": Migration(logins.FETCH_SCHEMA, logins.FETCH, "POSTROOM_DATABASE_FETCH_URL_FILE"),
 }
-"""Which service migrates, under which setting, as which login."""
+"""By the name of the service."""
+
+
+def module_of(name: str) -> str:
+    """What `python -m` starts for the service `name`."""
+    return "postroom_" + name.replace("-", "_")
 
 
 def environment(service: Service, around: Surroundings, health_port: int) -> dict[str, str]:
@@ -159,10 +176,10 @@ def environment(service: Service, around: Surroundings, health_port: int) -> dic
 
 def migration_environment(name: str, around: Surroundings) -> dict[str, str]:
     """The whole environment of `python -m postroom_<name> migrate`."""
-    setting, login = MIGRATIONS[name]
+    migration = MIGRATIONS[name]
     return {
         **around.settings.passed_on(),
         "POSTROOM_LOG_FORMAT": "line",
         "PYTHONUNBUFFERED": "1",
-        setting: around.file(url_file(login)),
+        migration.setting: around.file(url_file(migration.login)),
     }

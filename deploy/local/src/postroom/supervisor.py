@@ -119,7 +119,7 @@ class Supervisor:
         await asyncio.to_thread(foundation.postgres.initialise)
         await self._keep(foundation.postgres_part())
         async with asyncio.TaskGroup() as both:
-            for name in services.MIGRATIONS:
+            for name in await foundation.behind():
                 both.create_task(self._migrate(name, foundation))
 
     async def _start_broker(self, foundation: Foundation) -> None:
@@ -154,9 +154,9 @@ class Supervisor:
 
     async def _migrate(self, name: str, foundation: Foundation) -> None:
         around = self._surroundings(foundation)
-        module = "postroom_" + name.replace("-", "_")
         command = Command(
-            [sys.executable, "-m", module, "migrate"], services.migration_environment(name, around)
+            [sys.executable, "-m", services.module_of(name), "migrate"],
+            services.migration_environment(name, around),
         )
         child = await Child.start(command, lambda text: self._console.line(name, text))
         try:

@@ -166,25 +166,48 @@ async def migrate(url: str, schema: str, directory: Traversable) -> list[str]:
         await connection.close()
 
 
+async def up_to_date(connection: asyncpg.Connection, schema: str, directory: Traversable) -> bool:
+    """Return whether `migrate` would find each file applied as it is now, and so do nothing.
+
+    Only looks, and needs no lock: a row is there when its file is.
+    """
+    table = "SELECT to_regclass(format('%I.migration', $1::text)) IS NOT NULL"
+    if not directory.is_dir() or not await connection.fetchval(table, schema):
+        return False
+    wanted = {name: _digest(text) for name, text in _files(directory)}
+    return await _applied(connection, schema) == wanted
+
+
 async def _apply(connection: Any, schema: str, directory: Traversable) -> list[str]:
-    rows = await connection.fetch(f'SELECT name, sha256 FROM "{schema}".migration')  # noqa: S608 - our own constant
-    applied = {row["name"]: row["sha256"] for row in rows}
+    applied = await _applied(connection, schema)
     fresh: list[str] = []
-    for file in sorted(directory.iterdir(), key=lambda item: item.name):
-        if not file.name.endswith(".sql"):
-            continue
-        text = file.read_text(encoding="utf-8")
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if file.name in applied:
-            if applied[file.name] != digest:
-                raise OperatorError(f"migration {file.name} was changed after it was applied")
+    for name, text in _files(directory):
+        digest = _digest(text)
+        if name in applied:
+            if applied[name] != digest:
+                raise OperatorError(f"migration {name} was changed after it was applied")
             continue
         async with connection.transaction():
             await connection.execute(text)
             await connection.execute(
                 f'INSERT INTO "{schema}".migration (name, sha256) VALUES ($1, $2)',  # noqa: S608 - our own constant
-                file.name,
+                name,
                 digest,
             )
-        fresh.append(file.name)
+        fresh.append(name)
     return fresh
+
+
+async def _applied(connection: Any, schema: str) -> dict[str, str]:
+    rows = await connection.fetch(f'SELECT name, sha256 FROM "{schema}".migration')  # noqa: S608 - our own constant
+    return {row["name"]: row["sha256"] for row in rows}
+
+
+def _files(directory: Traversable) -> list[tuple[str, str]]:
+    """Return the names and texts of the `*.sql` files, in their order."""
+    found = sorted(directory.iterdir(), key=lambda item: item.name)
+    return [(f.name, f.read_text(encoding="utf-8")) for f in found if f.name.endswith(".sql")]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

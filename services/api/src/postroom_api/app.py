@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version as version_of
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -20,7 +20,6 @@ from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
-from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
 from postroom_api.http.importing import Importing
@@ -44,7 +43,6 @@ from postroom_api.letters import Letters
 from postroom_api.live import LiveFeed
 from postroom_api.nats import NatsServices
 from postroom_api.notifier import Notifier
-from postroom_api.oidc import Provider
 from postroom_api.ports import Publisher, Removals
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.accounts import Accounts
@@ -90,6 +88,9 @@ from postroom_runtime.bus import Bus
 from postroom_runtime.errors import OperatorError, UnavailableError
 from postroom_runtime.postgres import Database
 from postroom_runtime.process import Process
+
+if TYPE_CHECKING:
+    from postroom_api.http.elsewhere import Elsewhere
 
 T = TypeVar("T")
 
@@ -252,9 +253,12 @@ def _people_desks(
     return door, staff, OwnDesk(Own(access), tokens, factors, clock)
 
 
-def _elsewhere(settings: config.ApiConfig, process: Process) -> Elsewhere | None:
+def _elsewhere(settings: config.ApiConfig, process: Process) -> "Elsewhere | None":
     if settings.oidc is None:
         return None
+    from postroom_api.http.elsewhere import Elsewhere  # late: a tenth of a start, seldom wanted
+    from postroom_api.oidc import Provider
+
     provider = Provider(settings.oidc, settings.base_url)
     process.on_stop(provider.close)
     return Elsewhere(provider, OwnSeal(settings.session_key, SIGNING_IN), process.clock)

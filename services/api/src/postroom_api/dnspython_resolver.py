@@ -1,11 +1,11 @@
 """SRV records by dnspython: questions to the machine's own resolver, and nothing else."""
 
-import dns.asyncresolver
-import dns.exception
-import dns.rdatatype
-import dns.resolver
+from typing import TYPE_CHECKING
 
 from postroom_api.domain.discovery import SrvRecord
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
 
 MOST = 20
 
@@ -20,6 +20,9 @@ class DnspythonResolver:
 
     async def srv(self, name: str, seconds: float) -> list[SrvRecord]:
         """Return the records of a name; none when there are none, or no answer in time."""
+        import dns.exception  # late, here and below: a start does not need it
+        import dns.rdatatype
+
         try:
             answer = await self._ready().resolve(
                 name, dns.rdatatype.SRV, lifetime=seconds, search=False
@@ -31,9 +34,11 @@ class DnspythonResolver:
             for one in list(answer)[:MOST]
         ]
 
-    def _ready(self) -> dns.asyncresolver.Resolver:
+    def _ready(self) -> "dns.asyncresolver.Resolver":
         """Return the resolver; made at the first question, since the machine may have none."""
         if self._resolver is None:
+            import dns.asyncresolver
+
             self._resolver = dns.asyncresolver.Resolver(configure=self._nameservers is None)
             if self._nameservers is not None:
                 self._resolver.nameservers = list(self._nameservers)

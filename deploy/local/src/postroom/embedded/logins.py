@@ -17,6 +17,7 @@ WORKER: Final = "postroom_worker"
 FORUM: Final = "postroom_forum"
 FETCH: Final = "postroom_fetch"
 LOGINS: Final = (OWNER, APP, WORKER, FORUM, FETCH)
+CONFIG_SCHEMA: Final = "config"
 FORUM_SCHEMA: Final = "forum"
 FETCH_SCHEMA: Final = "fetch"
 

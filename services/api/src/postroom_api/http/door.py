@@ -5,20 +5,22 @@ and for codes by the session that waits for one.
 """
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from postroom_api.domain import passwords
 from postroom_api.domain.values import Principal
 from postroom_api.http.attempts import Attempts
-from postroom_api.http.elsewhere import Elsewhere
 from postroom_api.http.problems import ProblemError, invalid
 from postroom_api.http.second_factors import BLOCKED, WRONG, SecondFactors
 from postroom_api.postgres.links import Link, Links
 from postroom_api.postgres.people import People, SignedIn, Visit
 from postroom_mail.text import one_line
 from postroom_runtime.clock import Clock
+
+if TYPE_CHECKING:  # its libraries are loaded where a provider is set
+    from postroom_api.http.elsewhere import Elsewhere
 
 TOO_MANY: Final = "Too many attempts. Wait a minute, then try again."
 NO_MATCH: Final = "This e-mail address and password do not go together."
@@ -43,7 +45,7 @@ class Door:
         links: Links,
         factors: SecondFactors,
         clock: Clock,
-        elsewhere: Elsewhere | None = None,
+        elsewhere: "Elsewhere | None" = None,
     ) -> None:
         self.elsewhere = elsewhere
         self._people = people

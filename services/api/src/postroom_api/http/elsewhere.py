@@ -24,6 +24,9 @@ AGAIN: Final = "That took too long, or began in another browser. Try again."
 class Elsewhere:
     """Sends people to the provider and takes them back."""
 
+    seconds: Final = SECONDS
+    """How long an attempt may take."""
+
     def __init__(self, provider: Provider, seal: OwnSeal, clock: Clock) -> None:
         self._provider = provider
         self._seal = seal

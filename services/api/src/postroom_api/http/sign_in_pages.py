@@ -14,7 +14,6 @@ from litestar.response import Redirect
 
 from postroom_api.http.cookies import cookie
 from postroom_api.http.door import Door
-from postroom_api.http.elsewhere import SECONDS as AWAY_SECONDS
 from postroom_api.http.pages import SEE_OTHER, Form, Req, Who, page
 from postroom_api.http.problems import ProblemError
 from postroom_api.http.security import COOKIE, refuse_foreign, visit_of
@@ -141,7 +140,7 @@ async def leave(
         address, sealed = await door.elsewhere.leave(local(next_path))
     except ProblemError as error:
         return _door(request, door, error.status, next_path, "", error.detail)
-    kept = cookie(request, AWAY_COOKIE, sealed, AWAY_SECONDS, STEP_PATH)
+    kept = cookie(request, AWAY_COOKIE, sealed, door.elsewhere.seconds, STEP_PATH)
     return Redirect(address, status_code=SEE_OTHER, cookies=[kept])
 
 
