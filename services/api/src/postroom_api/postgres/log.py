@@ -12,6 +12,7 @@ from postroom_api.domain.values import Delivery, MessageRow, PageOf, Principal, 
 from postroom_api.domain.visible import for_eyes
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import note_reading, record_all
+from postroom_api.postgres.pages import page_of
 from postroom_contract.commands import Redo
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
@@ -78,12 +79,7 @@ class Log:
                 deleted,
                 *((mailbox,) if mailbox else ()),
             )
-        page = [MessageRow(**dict(one)) for one in rows[:limit]]
-        more = len(rows) > limit
-        return PageOf(
-            data=page,
-            next_cursor=cursors.encode(page[-1].received_at, page[-1].id) if more else None,
-        )
+        return page_of(rows, limit, MessageRow, lambda one: (one.received_at, one.id))
 
     async def search(
         self, who: Principal, query: MessageQuery, cursor: str | None, limit: int
@@ -106,12 +102,7 @@ class Log:
                 row,
                 limit + 1,
             )
-        page = [MessageRow(**dict(one)) for one in rows[:limit]]
-        more = len(rows) > limit
-        return PageOf(
-            data=page,
-            next_cursor=cursors.encode(page[-1].received_at, page[-1].id) if more else None,
-        )
+        return page_of(rows, limit, MessageRow, lambda one: (one.received_at, one.id))
 
     async def mark(
         self, who: Principal, messages: Sequence[str], mark: Mark, tag: str, now: datetime
@@ -181,14 +172,7 @@ class Log:
                 limit + 1,
                 origin,
             )
-        page = [Delivery(**dict(one)) for one in rows[:limit]]
-        more = len(rows) > limit
-        return PageOf(
-            data=page,
-            next_cursor=cursors.encode(page[-1].reported_at, str(page[-1].serial))
-            if more
-            else None,
-        )
+        return page_of(rows, limit, Delivery, lambda one: (one.reported_at, str(one.serial)))
 
     async def delivery(self, who: Principal, serial: int) -> Delivery | None:
         """Return one outgoing mail, or None."""
@@ -214,12 +198,7 @@ class Log:
                 entry,
                 limit + 1,
             )
-        page = [SetAsideRow(**dict(one)) for one in rows[:limit]]
-        more = len(rows) > limit
-        return PageOf(
-            data=page,
-            next_cursor=cursors.encode(page[-1].stored_at, page[-1].id) if more else None,
-        )
+        return page_of(rows, limit, SetAsideRow, lambda one: (one.stored_at, one.id))
 
     async def redo(self, who: Principal, entry: str, now: datetime) -> Redo | None:
         """Return the command that tries an entry again, and note when; None = no such entry.

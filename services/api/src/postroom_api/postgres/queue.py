@@ -9,6 +9,7 @@ from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import note
 from postroom_api.postgres.log import DELIVERY
+from postroom_api.postgres.pages import page_of
 
 MOST_DESTINATIONS: Final = 200
 MOST_CHUNKS: Final = 1_000
@@ -57,13 +58,7 @@ class Queue:
                 int(serial),
                 limit + 1,
             )
-        page = [Delivery(**dict(one)) for one in rows[:limit]]
-        cursor = (
-            cursors.encode(page[-1].reported_at, str(page[-1].serial))
-            if len(rows) > limit
-            else None
-        )
-        return PageOf(data=page, next_cursor=cursor)
+        return page_of(rows, limit, Delivery, lambda one: (one.reported_at, str(one.serial)))
 
     async def waiting(self, who: Principal, domain: str) -> list[tuple[str, int]]:
         """Return chunk and next attempt of what waits for a domain, the oldest `MOST_CHUNKS`."""
@@ -123,11 +118,7 @@ class Queue:
                 last,
                 limit + 1,
             )
-        page = [RefusalRow(**dict(one)) for one in rows[:limit]]
-        more = len(rows) > limit
-        return PageOf(
-            data=page, next_cursor=cursors.encode(page[-1].at, page[-1].id) if more else None
-        )
+        return page_of(rows, limit, RefusalRow, lambda one: (one.at, one.id))
 
     async def door(self, who: Principal) -> Any:
         """Return `open`, `changed_at` and `changed_by`, or None as long as nobody changed it."""

@@ -9,6 +9,7 @@ from postroom_api.ports import StaleError
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
 from postroom_api.postgres.configuration import note
+from postroom_api.postgres.pages import page_of
 from postroom_contract.ids import derived_id
 
 _COLUMNS: Final = "id, address, reason, words, status, since, added_by, count, version"
@@ -39,10 +40,7 @@ class Suppressions:
                 reason,
                 limit + 1,
             )
-        page = [Suppression(**dict(one)) for one in rows[:limit]]
-        more = len(rows) > limit
-        after = cursors.encode(page[-1].since, page[-1].id) if more else None
-        return PageOf(data=page, next_cursor=after)
+        return page_of(rows, limit, Suppression, lambda one: (one.since, one.id))
 
     async def one(self, who: Principal, suppression: str) -> Suppression | None:
         """Return one of them, or None."""
