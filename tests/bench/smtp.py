@@ -2,11 +2,12 @@
 
 The same load (smtp-source, 20 sessions, a connection per mail) on the same disk in turn; 250 comes
 after the mail is durable on both sides; behind ours a consumer drains the streams while mail comes
-in, behind Postfix qmgr and discard. Two more lines: with SPF and DMARC asked for each mail (a DNS on
-loopback; Postfix without), and with rules deciding on each instead of the mere drain. Proof of work
-for each of our rounds: as many distinct ids in INTAKE as mails, all of it acknowledged by the
-consumer (or as many decisions), and a broker that syncs before it acks; for Postfix's: each mail got
-250, and the queue is empty in the end. It prints, and gates nothing.
+in, behind Postfix qmgr and discard. More lines: with SPF and DMARC asked for each mail (a DNS on
+loopback; Postfix without), with rules deciding on each instead of the mere drain, and with two
+processes of ours. Proof of work for each of our rounds: as many distinct ids in INTAKE as mails,
+all of it acknowledged by the consumer (or as many decisions), and a broker that syncs before it
+acks; for Postfix's: each mail got 250, and the queue is empty in the end. It prints, and gates
+nothing.
 """
 
 import asyncio
@@ -145,6 +146,7 @@ async def _measure(nats: Nats, smtp: SmtpProcess, peer: Postfix, directory: Path
                 ("", "bench.drain", {}, SIZES[1]),
                 (", SPF and DMARC asked", "bench.drain", asked, SIZES[0]),
                 (", rules decide on each", "postroom_rules", {}, SIZES[0]),
+                (", two processes", "bench.drain", {"SMTP_PROCESSES": "2"}, SIZES[0]),
             ):
                 smtp.start(SMTP_MAX_CONNECTIONS_PER_ADDRESS=200, **settings)
                 behind = _behind(nats, directory, module)
