@@ -59,6 +59,7 @@ _STREAMS: Final = (
     *(spec.name for spec in streams.INTAKE),
     "EVENTS", "COMMANDS", "OUTBOX", "PROGRESS", "DEAD", "KV_config",
 )  # fmt: skip
+_LOOK_SECONDS: Final = 0.1
 _VERB: Final = 5
 """Where the verb stands in `postroom.v1.command.<account>.smtp.<verb>.<id>`."""
 
@@ -97,8 +98,8 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
     )  # fmt: skip
     servers = _servers(guests, sockets)
     server = servers[0]
-    for one in servers:
-        await one.start()
+    if inherited is None:
+        await _accept(servers)
     kept = Kept()
     door = SmtpRelay(
         reachable(settings.host), server.port, name=settings.hostname, patience=settings.patience,
@@ -146,7 +147,7 @@ async def _start(process: Process, inherited: Sockets | None) -> None:
     process.spawn(server.watch(), "slow peers")
     _spawn_processes(process, siblings, 1 if inherited else settings.processes)
     if inherited is not None:
-        process.spawn(_end_alone(process), "first process")
+        process.spawn(_live_beside(process, servers, configuration), "first process")
     if certificate is not None:
         process.spawn(certificate.watch(), "certificate")
     answers: Answers = {MakeKey: keys.make, ExamineDomain: _examining(settings).examine}
@@ -177,7 +178,22 @@ def _examining(settings: SmtpConfig) -> Examining:
     )  # fmt: skip
 
 
-async def _end_alone(process: Process) -> None:
+async def _accept(servers: Sequence[SmtpServer]) -> None:
+    for one in servers:
+        await one.start()
+
+
+async def _live_beside(
+    process: Process, servers: Sequence[SmtpServer], configuration: Configuration
+) -> None:
+    """Take sessions once we know who is known: the first has the same sockets, nobody waits."""
+
+    async def accept_when_known() -> None:
+        while configuration.trouble:  # noqa: ASYNC110 - it has no event; the look costs nothing
+            await asyncio.sleep(_LOOK_SECONDS)
+        await _accept(servers)
+
+    process.spawn(accept_when_known(), "sessions")
     await until_alone()
     process.stopping.set()
 

@@ -4,7 +4,7 @@ Laws:
 1. All accept from the sockets of the first: what one has not accepted when it dies, another does.
 2. They drain when the first does, and end when it is gone, however it went: their input is a pipe
    that it holds.
-3. One that ends is replaced, after a pause that grows.
+3. One that ends is replaced, after a pause that grows; none accepts before it knows who is known.
 """
 
 import asyncio
