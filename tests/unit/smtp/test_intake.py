@@ -66,6 +66,17 @@ def test_a_mail_that_cannot_be_recognised_gets_a_new_id_for_each_recipient():
     assert [one.id for one in found] == ["msg_new0", "msg_new1"]
 
 
+def test_an_alias_in_the_same_transaction_brings_no_second_mail_and_another_forum_does():
+    def at(address, **more):
+        return msgspec.structs.replace(target("a"), recipient=f"{address}@ours.example", **more)
+
+    found = envelopes(with_(targets=(at("support"), at("help"), at("support+x"), target("b"))))
+    assert [one.recipient for one in found] == ["support@ours.example", "b@ours.example"]
+    forums = [at(name, role="post", forum=f"frm_{name}") for name in ("garden", "board")]
+    replies = [at(f"garden+r{n}", role="reply", forum="frm_garden", token=f"r{n}") for n in (1, 2)]
+    assert len(envelopes(with_(targets=(*forums, *replies, forums[0])))) == 4
+
+
 def test_the_trace_line():
     assert intake.received_line(
         TRANSACTION, hostname="mx.ours.example", id_="txn_1", received_at=NOW

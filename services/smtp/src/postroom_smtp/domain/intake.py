@@ -5,7 +5,7 @@ that a repeat is known as one; only mail without Message-ID, Date and Received g
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Final
@@ -71,7 +71,10 @@ def envelopes(
     new_id: Callable[[], str],
     authentication: Authentication | None = None,
 ) -> list[Envelope]:
-    """Return one envelope per recipient. `id_` is the transaction's; `new_id` draws a mail's."""
+    """Return one envelope per recipient, but of a mailbox's addresses for the first alone.
+
+    `id_` is the transaction's; `new_id` draws a mail's.
+    """
     known = has_identity(header_of(transaction.content))
     return [
         Envelope(
@@ -95,8 +98,19 @@ def envelopes(
             submitter=transaction.submitter,
             authentication=authentication,
         )
-        for target in transaction.targets
+        for target in distinct(transaction.targets)
     ]
+
+
+def distinct(targets: Sequence[Target]) -> list[Target]:
+    """Return the targets that are not another name of one before: an alias brings no second mail.
+
+    Two forums are two, whatever mailbox they have; so are two tokens.
+    """
+    found: dict[tuple[str | None, ...], Target] = {}
+    for one in targets:
+        found.setdefault((one.mailbox, one.role, one.forum, one.token), one)
+    return list(found.values())
 
 
 def _mail_id(sender: str, target: Target, sha256: str) -> str:
