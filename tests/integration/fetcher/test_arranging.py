@@ -2,12 +2,14 @@
 
 import pytest
 
+from postroom_contract import subjects
 from postroom_contract.codec import encode
-from postroom_contract.commands import ArrangeMail, MailReference, subject_of
+from postroom_contract.commands import ArrangeMail, MailReference, Redo, SetAside, subject_of
 from postroom_contract.mail import Envelope, Pointer
 from postroom_contract.rules import ServerFlag
 from postroom_runtime.messages import Publication
 from support import imap_user
+from support.buses import connected
 from support.dovecot import Dovecot
 from support.fetching import ACCOUNT, Office, letter, mailbox
 from support.stack import Stack
@@ -107,3 +109,33 @@ async def test_a_move_that_the_server_refuses_blocks_nothing(
         return len(await office.mails()) == 2
 
     await eventually(fetched, 30, what="the next mail is in")
+
+
+async def test_what_was_set_aside_is_done_when_it_is_asked_for_again(
+    dovecot: Dovecot, stack: Stack, office: Office
+) -> None:
+    dovecot.put(letter(1))
+    await office.publish(mailbox("mbx_a", "imap", dovecot.imap))
+    await stack.start("fetcher")
+    await office.receive("mbx_a")
+    ((envelope, _),) = await office.mails()
+    wanted = command(envelope, "starred")
+    entry = SetAside(
+        id="dead_1", account=ACCOUNT, service="fetcher", consumer="fetcher-commands",
+        subject=subject_of(wanted), reason="the database was away", deliveries=10,
+        original=Pointer("COMMANDS", 1), message_id=wanted.id, payload=encode(wanted),
+    )  # fmt: skip
+    async with connected(stack.nats, "fetcher") as bus:
+        kept = await bus.publish(
+            Publication(subjects.dead(ACCOUNT, "fetcher"), encode(entry), entry.id)
+        )
+    redo = Redo(
+        id="cmd_redo", account=ACCOUNT, correlation="r", causation="r", service="fetcher",
+        dead=entry.id, original=Pointer(kept.stream, kept.sequence),
+    )  # fmt: skip
+    await office.bus.publish(Publication(subject_of(redo), encode(redo), redo.id))
+
+    async def starred() -> bool:
+        return rb"\Flagged" in imap_user.folder(dovecot, "INBOX").get(letter(1), b"")
+
+    await eventually(starred, 30, what="the mail is starred")
