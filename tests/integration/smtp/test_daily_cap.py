@@ -1,6 +1,7 @@
 """The daily cap over two real processes and a real broker."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from postroom_contract import subjects
 from postroom_contract.codec import decode, encode
 from postroom_contract.commands import (
     DeliverChunk,
+    DropChunk,
     OutboxMail,
     Recipient,
     Sent,
@@ -16,11 +18,11 @@ from postroom_contract.commands import (
     subject_of,
 )
 from postroom_contract.events import DeliveryReported
-from postroom_contract.ids import derived_id
 from postroom_contract.mail import Pointer
 from postroom_contract.streams import SMTP_COMMANDS
 from postroom_runtime.messages import Publication
 from postroom_smtp.domain.caps import day_of
+from postroom_smtp.handlers.queueing import waits_at
 from support.buses import connected, worked_off
 from support.smtp_process import SmtpProcess, configure, looking
 from support.waiting import eventually
@@ -43,15 +45,18 @@ def command(number: int) -> DeliverChunk:
     )  # fmt: skip
 
 
-async def states(bus) -> dict[str, int]:
-    found: dict[str, int] = {}
+async def reports(bus) -> list[DeliveryReported]:
+    found = []
     last = (await bus.stream_info("EVENTS"))["state"]["last_seq"]
     for sequence in range(1, last + 1):
         one = await bus.get(Pointer("EVENTS", sequence))
         if one is not None and ".delivery.reported." in one.subject:
-            for result in decode(one.data, DeliveryReported).results:
-                found[result.state] = found.get(result.state, 0) + 1
+            found.append(decode(one.data, DeliveryReported))
     return found
+
+
+async def states(bus) -> Counter[str]:
+    return Counter(result.state for one in await reports(bus) for result in one.results)
 
 
 async def test_two_processes_send_so_many_and_no_more(smtp, nats_server, sink, tmp_path) -> None:
@@ -72,9 +77,23 @@ async def test_two_processes_send_so_many_and_no_more(smtp, nats_server, sink, t
             await eventually(lambda: worked_off(bus, SMTP_COMMANDS), 60, what="all is done")
             got = await states(bus)
             counted = await bus.last("PROGRESS", subjects.sent("acc_one", began))
-            names = [derived_id("sch", f"chk_{n}", "1", began) for n in range(ASKED)]
-            places = [subjects.schedule("acc_one", "smtp", one) for one in names]
+            over = [one for one in await reports(bus) if one.part]
+            places = [waits_at("acc_one", one.chunk, one.attempt + 1, one.part) for one in over]
             waiting = [one for one in places if await bus.last("COMMANDS", one) is not None]
+        # Who does not want to wait may give them up; that costs nothing of the day.
+        async with connected(nats_server, "api") as bus:
+            for one in over:
+                drop = DropChunk(
+                    id=f"cmd_drop_{one.chunk}", account="acc_one", correlation="r", causation="r",
+                    chunk=one.chunk, attempt=one.attempt + 1, part=one.part, words="dropped",
+                )  # fmt: skip
+                await bus.publish(Publication(subject_of(drop), encode(drop), drop.id))
+        async with looking(nats_server) as bus:
+
+            async def dropped() -> bool:
+                return (await states(bus)).get("failed") == len(over)
+
+            await eventually(dropped, 30, what="what waited is dropped")
     finally:
         replicas[1].stop()
     if day_of(datetime.now(UTC)) != began:

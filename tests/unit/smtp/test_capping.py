@@ -16,6 +16,7 @@ from postroom_smtp.domain import caps
 from postroom_smtp.domain.delivery import HopReply
 from postroom_smtp.handlers.capping import Capping
 from postroom_smtp.handlers.delivering import Delivering
+from postroom_smtp.handlers.queueing import waits_at
 from postroom_smtp.handlers.receiving import Receiving
 from postroom_smtp.own_door import OwnDoor
 from support.smtp import FixedClock, MemoryBroker, MemoryCounts, MemoryDirectory, MemoryHop
@@ -215,3 +216,42 @@ async def test_without_a_relay_nothing_is_counted() -> None:
     await desk.deliver(msgspec.structs.replace(chunk("1", "a", "b")))
     assert [r.state for r in desk.reports[0].results] == ["captured", "captured"]
     assert desk.counted() == 0
+
+
+async def test_parts_of_a_chunk_never_wait_in_each_others_place() -> None:
+    """Each is tried as often as the other; neither schedule may replace the other."""
+    busy = HopReply(451, "4.2.1 busy")
+    answers = {f"{name}@theirs.example": [busy, busy, busy] for name in "ac"}
+    desk = Desk(cap=2, answers=answers)
+    await desk.deliver(chunk("1", "a", "b", "c", "d"))
+    (put_off,) = [one for _, one in desk.scheduled.values() if one.attempt == 1]
+    desk.clock.day = 24
+    await desk.deliver(put_off)
+    waiting = [
+        (one.attempt, [to.address[0] for to in one.recipients])
+        for _, one in desk.scheduled.values()
+    ]
+    assert sorted(waiting) == [(1, ["c", "d"]), (2, ["a"]), (2, ["c"])]
+    assert len({one.id for _, one in desk.scheduled.values()}) == 3
+    # Parts of parts, on the same day, after as many attempts.
+    again = [one for _, one in desk.scheduled.values() if one.attempt == 2]
+    desk.clock.day = 25
+    await desk.deliver(chunk("2", "x", "y"))
+    for one in again:
+        await desk.deliver(one)
+    later = [one for _, one in desk.scheduled.values() if one.attempt == 2]
+    assert sorted(to.address[0] for one in later for to in one.recipients) == ["a", "a", "c", "c"]
+
+
+async def test_what_is_given_up_waits_for_no_day() -> None:
+    desk = Desk(cap=1)
+    await desk.deliver(chunk("1", "a", "b"))
+    ((where, put_off),) = [
+        (where, one) for where, (_, one) in desk.scheduled.items() if one.attempt == 1
+    ]
+    report = next(one for one in desk.reports if one.part)
+    assert where == waits_at("acc_one", report.chunk, report.attempt + 1, report.part)
+    await desk.deliver(msgspec.structs.replace(put_off, give_up="dropped by Anna"))
+    last = desk.reports[-1]
+    assert [(r.state, r.reply) for r in last.results] == [("failed", "dropped by Anna")]
+    assert (desk.left, desk.counted()) == (["a"], 1)

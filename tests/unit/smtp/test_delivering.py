@@ -454,3 +454,52 @@ async def test_our_own_door_is_not_slowed():
     desk.door.answers["a@ours.example"] = [LESS]
     await desk.handler.deliver(for_address("a@ours.example"))
     assert desk.handler._slots.slowed == 0
+
+
+class Held:
+    """Holds back a domain of an account; remembers what it was asked."""
+
+    def __init__(self, domain):
+        self.domain = domain
+
+    def __call__(self, account, domain):
+        return (account, domain) == ("acc_one", self.domain)
+
+
+def held(desk, domain="theirs.example"):
+    receiving = Receiving(
+        desk.directory, desk.broker, desk.clock, desk.counts, hostname="mx.ours.example"
+    )
+    ways = OwnDoor(desk.directory, receiving, desk.door)
+    return Delivering(desk.broker, ways, desk.hop, desk.clock, desk.counts, holds=Held(domain))
+
+
+async def test_what_is_held_back_is_reported_as_not_tried_and_keeps_what_was_settled():
+    desk = Desk()
+    await desk.handler.deliver(chunk(1))
+    await held(desk).deliver(chunk(1, 2))
+    assert states(desk.reports[-1]) == {1: "delivered", 2: "deferred"}
+    assert (desk.reports[-1].attempt, desk.reports[-1].next_attempt_at) == (0, None)
+    ((_, waiting),) = desk.scheduled
+    assert waiting.attempt == 1
+    assert desk.tried == ["m1@theirs.example"]
+
+
+async def test_nothing_waits_of_a_held_chunk_that_was_settled():
+    desk = Desk()
+    await desk.handler.deliver(chunk(1))
+    await held(desk).deliver(chunk(1))
+    assert states(desk.reports[-1]) == {1: "delivered"}
+    assert desk.scheduled == []
+
+
+@pytest.mark.parametrize(
+    ("written", "domain"),
+    [("Theirs.EXAMPLE", "theirs.example"), ("bücher.example", "xn--bcher-kva.example")],
+)
+async def test_a_domain_is_held_back_however_it_is_written(written, domain):
+    desk = Desk()
+    await held(desk, domain).deliver(msgspec.structs.replace(chunk(1), domain=written))
+    assert states(desk.reports[-1]) == {1: "deferred"}
+    assert desk.reports[-1].domain == domain
+    assert desk.tried == []

@@ -93,6 +93,9 @@ class DeliverChunk(CommandBase, frozen=True, kw_only=True, tag="smtp.deliver"):
     attempt: int
     """1 at first."""
     recipients: tuple[Recipient, ...]
+    part: str = ""
+    """Tells apart what goes its own way since it was put off (the daily cap): each part counts its
+    own attempts, and waits under its own name. PROGRESS is of the whole chunk."""
     give_up: str = ""
     """Why nothing is tried any more: the words of the final failure; empty = deliver."""
 
@@ -112,6 +115,7 @@ class RetryChunk(CommandBase, frozen=True, kw_only=True, tag="smtp.retry"):
     chunk: str
     attempt: int
     """The one that waits for its time."""
+    part: str = ""
 
 
 class DropChunk(CommandBase, frozen=True, kw_only=True, tag="smtp.drop"):
@@ -120,6 +124,7 @@ class DropChunk(CommandBase, frozen=True, kw_only=True, tag="smtp.drop"):
     chunk: str
     attempt: int
     """The one that waits for its time."""
+    part: str = ""
     words: str
     """Why: the reply that its recipients' deliveries end with."""
 

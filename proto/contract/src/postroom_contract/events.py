@@ -156,11 +156,15 @@ class DeliveryReported(EventBase, frozen=True, kw_only=True, tag="delivery.repor
     chunk: str
     """Empty when a mail told."""
     attempt: int
-    """From 1; 0 when a mail told."""
+    """The last one; 0: none was made yet (held back, or over the daily cap), or a mail told."""
     next_attempt_at: datetime | None
     results: tuple[DeliveryResult, ...]
     mail: str = ""
     """The mail that told: a bounce or a complaint; empty: it was the next server."""
+    part: str = ""
+    """Of the chunk, as in the command."""
+    domain: str = ""
+    """Where it goes, in A-labels; empty when a mail told."""
 
 
 class MailRefused(EventBase, frozen=True, kw_only=True, tag="mail.refused"):

@@ -23,6 +23,14 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """A part of a chunk, and the attempt that waits for its time."""
+
+    chunk: str
+    part: str
+    attempt: int
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """How many commands were given; what is being tried just then goes its way."""
 

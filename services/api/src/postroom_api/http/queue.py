@@ -5,7 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from postroom_api.domain.queue import Asked, Destination, RefusalRow, SmtpProcess, SmtpServer
+from postroom_api.domain.queue import (
+    Asked,
+    Destination,
+    RefusalRow,
+    SmtpProcess,
+    SmtpServer,
+    Waiting,
+)
 from postroom_api.domain.values import Delivery, PageOf, Principal
 from postroom_api.http.entries import require_administrator
 from postroom_api.http.problems import invalid, not_found
@@ -140,25 +147,23 @@ class QueueDesk:
 
     async def _tell(self, who: Principal, domain: str, what: str, words: str | None) -> Asked:
         found = await self._rows.waiting(who, domain)
-        commands = [self._command(who, chunk, attempt, words) for chunk, attempt in found]
+        commands = [self._command(who, one, words) for one in found]
         for first in range(0, len(commands), _AT_ONCE):
             await self._publish(commands[first : first + _AT_ONCE])
         if commands:
             await self._rows.noted(who, what, domain, len(commands))
         return Asked(asked=len(commands))
 
-    def _command(
-        self, who: Principal, chunk: str, attempt: int, words: str | None
-    ) -> RetryChunk | DropChunk:
+    def _command(self, who: Principal, one: Waiting, words: str | None) -> RetryChunk | DropChunk:
         id_ = self._clock.new_id("cmd")
         if words is None:
             return RetryChunk(
-                id=id_, account=who.account, correlation=chunk, causation=chunk, chunk=chunk,
-                attempt=attempt,
+                id=id_, account=who.account, correlation=one.chunk, causation=one.chunk,
+                chunk=one.chunk, part=one.part, attempt=one.attempt,
             )  # fmt: skip
         return DropChunk(
-            id=id_, account=who.account, correlation=chunk, causation=chunk, chunk=chunk,
-            attempt=attempt, words=words,
+            id=id_, account=who.account, correlation=one.chunk, causation=one.chunk,
+            chunk=one.chunk, part=one.part, attempt=one.attempt, words=words,
         )  # fmt: skip
 
     async def _publish(self, commands: Sequence[RetryChunk | DropChunk]) -> None:

@@ -1,7 +1,8 @@
 -- What waits to go out, by where it goes; what is held back; what was refused at the door; the door.
 ALTER TABLE config.delivery ADD COLUMN chunk text NOT NULL DEFAULT '';
-ALTER TABLE config.delivery ADD COLUMN destination text NOT NULL
-    GENERATED ALWAYS AS (lower(substring(recipient from '[^@]*$'))) STORED;
+ALTER TABLE config.delivery ADD COLUMN part text NOT NULL DEFAULT '';
+ALTER TABLE config.delivery ADD COLUMN destination text NOT NULL DEFAULT '';
+UPDATE config.delivery SET destination = lower(substring(recipient from '[^@]*$'));
 CREATE INDEX delivery_that_waits ON config.delivery (account, destination, reported_at DESC, serial DESC)
     WHERE state = 'deferred';
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from postroom_api.domain import cursors
-from postroom_api.domain.queue import Destination, RefusalRow
+from postroom_api.domain.queue import Destination, RefusalRow, Waiting
 from postroom_api.domain.values import Delivery, PageOf, Principal
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
@@ -60,18 +60,18 @@ class Queue:
             )
         return page_of(rows, limit, Delivery, lambda one: (one.reported_at, str(one.serial)))
 
-    async def waiting(self, who: Principal, domain: str) -> list[tuple[str, int]]:
-        """Return chunk and next attempt of what waits for a domain, the oldest `MOST_CHUNKS`."""
+    async def waiting(self, who: Principal, domain: str) -> list[Waiting]:
+        """Return what waits for a domain, the oldest `MOST_CHUNKS`."""
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
-                "SELECT chunk, max(attempt) + 1 AS attempt FROM config.delivery"
+                "SELECT chunk, part, max(attempt) + 1 AS attempt FROM config.delivery"
                 " WHERE account = $1 AND destination = $2 AND state = 'deferred' AND chunk <> ''"
-                " GROUP BY chunk ORDER BY min(reported_at) LIMIT $3",
+                " GROUP BY chunk, part ORDER BY min(reported_at) LIMIT $3",
                 who.account,
                 domain,
                 MOST_CHUNKS,
             )
-        return [(row["chunk"], row["attempt"]) for row in rows]
+        return [Waiting(**dict(row)) for row in rows]
 
     async def noted(self, who: Principal, action: str, domain: str, number: int) -> None:
         """Note in the audit what was asked of smtp."""

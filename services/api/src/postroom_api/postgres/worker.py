@@ -326,12 +326,14 @@ async def _write_deliveries(connection: Connection, event: DeliveryReported) -> 
     """What a mail told of a copy stays, whatever report of an attempt comes after it."""
     await connection.executemany(
         "INSERT INTO config.delivery AS d (account, serial, origin, outbox, forum, recipient,"
-        " subject, message_id, state, reply, attempt, next_attempt_at, reported_at, status, chunk)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        " subject, message_id, state, reply, attempt, next_attempt_at, reported_at, status, chunk,"
+        " part, destination)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
         " ON CONFLICT (account, serial) DO UPDATE SET state = excluded.state,"
         " reply = excluded.reply, attempt = greatest(d.attempt, excluded.attempt),"
         " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at,"
-        " status = excluded.status, chunk = coalesce(nullif(excluded.chunk, ''), d.chunk)"
+        " status = excluded.status, chunk = coalesce(nullif(excluded.chunk, ''), d.chunk),"
+        " part = excluded.part, destination = excluded.destination"
         " WHERE d.state NOT IN ('bounced', 'complained')"
         " OR excluded.state IN ('bounced', 'complained')",
         [
@@ -351,6 +353,8 @@ async def _write_deliveries(connection: Connection, event: DeliveryReported) -> 
                 event.time,
                 result.status,
                 event.chunk,
+                event.part,
+                event.domain or result.recipient.rpartition("@")[2].lower(),
             )
             for result in event.results
         ],

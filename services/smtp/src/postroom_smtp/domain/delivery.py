@@ -15,6 +15,7 @@ import msgspec
 from postroom_contract.commands import DeliverChunk, OutboxMail, Recipient
 from postroom_contract.events import DeliveryReported, DeliveryResult
 from postroom_contract.ids import derived_id
+from postroom_mail.address import AddressError, domain_to_ascii
 from postroom_mail.crlf import is_clean
 from postroom_mail.template import Template, UnsafeHeaderError, fill
 from postroom_smtp.domain.retry import pause_after
@@ -138,9 +139,8 @@ def report(
     *,
     time: datetime,
     next_attempt_at: datetime | None,
-    mark: str = "",
 ) -> DeliveryReported:
-    """Return the event on one attempt; `mark` tells apart what is no attempt of its own.
+    """Return the event on one attempt.
 
     The id covers the states: were it of chunk and attempt alone, the report of a repeated attempt
     that got further would be dropped as a duplicate.
@@ -148,7 +148,7 @@ def report(
     states = ",".join(sorted(f"{one.recipient.serial}:{one.state}" for one in outcomes))
     states += "" if any(one.reply != HELD for one in outcomes) else ":held"
     return DeliveryReported(
-        id=derived_id("evt", command.chunk, str(command.attempt), states + mark),
+        id=derived_id("evt", command.chunk, str(command.attempt), states + command.part),
         time=time,
         account=command.account,
         scope=command.scope,
@@ -163,6 +163,8 @@ def report(
         chunk=command.chunk,
         attempt=command.attempt,
         next_attempt_at=next_attempt_at,
+        part=command.part,
+        domain=domain_of(command),
         results=tuple(
             DeliveryResult(
                 recipient=one.recipient.address,
@@ -176,6 +178,19 @@ def report(
     )
 
 
+def untried(command: DeliverChunk) -> DeliverChunk:
+    """Return a command as of its last attempt, to report on one that was not made."""
+    return msgspec.structs.replace(command, attempt=command.attempt - 1)
+
+
+def domain_of(command: DeliverChunk) -> str:
+    """Return the domain that a chunk goes to, lower case in A-labels."""
+    try:
+        return domain_to_ascii(command.domain.lower())
+    except AddressError:
+        return command.domain.lower()
+
+
 def next_attempt(command: DeliverChunk, outcomes: Sequence[Outcome]) -> DeliverChunk | None:
     """Return the command for those still open, or None when all is settled."""
     open_ = tuple(one.recipient for one in outcomes if one.state == "deferred")
@@ -184,7 +199,7 @@ def next_attempt(command: DeliverChunk, outcomes: Sequence[Outcome]) -> DeliverC
     number = command.attempt + 1
     return msgspec.structs.replace(
         command,
-        id=derived_id("cmd", command.chunk, str(number)),
+        id=derived_id("cmd", command.chunk, str(number), *filter(None, (command.part,))),
         causation=command.id,
         attempt=number,
         recipients=open_,

@@ -3,8 +3,8 @@
 Laws:
 1. A copy is counted before it leaves, and given back if it does not: a crash in between counts too
    many, never too few.
-2. What is over the cap waits with the broker for the next day, under its own schedule, and is
-   reported as deferred; it counts as no attempt.
+2. What is over the cap waits with the broker for the next day, as a part of its chunk that goes
+   its own way from then on, and is reported as deferred; it counts as no attempt.
 """
 
 import asyncio
@@ -18,13 +18,14 @@ from postroom_contract import subjects
 from postroom_contract.codec import decode, encode
 from postroom_contract.commands import DeliverChunk, OutboxMail, Recipient, Sent, subject_of
 from postroom_contract.events import subject_of as subject_of_event
-from postroom_contract.ids import derived_id
+from postroom_contract.ids import derived_id, short_hash
 from postroom_runtime import schedules
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
 from postroom_runtime.messages import EXPECT_SUBJECT_SEQUENCE, ConflictError, Publication
 from postroom_smtp.domain import caps, delivery
 from postroom_smtp.domain.delivery import Outcome
+from postroom_smtp.handlers.queueing import waits_at
 from postroom_smtp.ports import Broker
 
 _STREAM: Final = "PROGRESS"
@@ -92,19 +93,22 @@ class Capping:
         self, command: DeliverChunk, mail: OutboxMail, over: Sequence[Recipient], day: str
     ) -> None:
         when = caps.next_day(self._clock.now())
-        name = (command.chunk, str(command.attempt), day)
+        part = short_hash(command.part, str(command.attempt), day)
         later = msgspec.structs.replace(
-            command, id=derived_id("cmd", *name), causation=command.id, recipients=tuple(over)
+            command,
+            id=derived_id("cmd", command.chunk, str(command.attempt), part),
+            causation=command.id,
+            part=part,
+            recipients=tuple(over),
         )
-        where = subjects.schedule(command.account, "smtp", derived_id("sch", *name))
+        where = waits_at(later.account, later.chunk, later.attempt, later.part)
         target = Publication(subject_of(later), encode(later), None)
         event = delivery.report(
-            command,
+            delivery.untried(later),
             mail,
             [Outcome(one, "deferred", caps.words(self._cap)) for one in over],
             time=self._clock.now(),
             next_attempt_at=when,
-            mark=day,
         )
         await self._broker.publish(Publication(subject_of_event(event), encode(event), event.id))
         await self._broker.publish(schedules.at(when, where, target))

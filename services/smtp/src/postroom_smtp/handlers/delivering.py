@@ -10,17 +10,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 from weakref import WeakValueDictionary
 
-import msgspec
 import structlog
 
 from postroom_contract import subjects
 from postroom_contract.codec import decode, encode
 from postroom_contract.commands import DeliverChunk, OutboxMail, Recipient, subject_of
+from postroom_contract.events import DeliveryReported
 from postroom_contract.events import subject_of as subject_of_event
-from postroom_contract.ids import derived_id
 from postroom_runtime import schedules
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import NotYetError, RefusedError
@@ -92,8 +92,8 @@ class Delivering:
         """
         alone = self._in_hand.setdefault(command.chunk, asyncio.Lock())
         destination = self._destination(command)
-        if destination and not command.give_up and self._holds(command.account, command.domain):
-            await self._hold(command)
+        if destination and not command.give_up and self._is_held(command):
+            await self._hold(command, alone)
         elif destination is None or command.give_up:
             await self._deliver(command, alone)
         elif await self._slot(destination):
@@ -131,24 +131,34 @@ class Delivering:
         """Let the broker bring the command again; parking twice is parking once."""
         pause = self._slots.pause(destination, time.monotonic())
         target = Publication(subject_of(command), encode(command), None)
-        name = derived_id("sch", command.chunk, str(command.attempt), "parked")
-        where = subjects.schedule(command.account, "smtp", name)
+        where = waits_at(command.account, command.chunk, command.attempt, command.part, "parked")
         await self._broker.publish(schedules.at(self._clock.after(pause), where, target))
         self._counts.sent("parked")
 
-    async def _hold(self, command: DeliverChunk) -> None:
-        """Report it as not tried, and look again later; `smtp.retry` makes it sooner."""
-        mail = await self._mail(command)
-        outcomes = [Outcome(one, "deferred", delivery.HELD) for one in command.recipients]
-        before = msgspec.structs.replace(command, attempt=command.attempt - 1)
-        event = delivery.report(
-            before, mail, outcomes, time=self._clock.now(), next_attempt_at=None
-        )
-        await self._broker.publish(Publication(subject_of_event(event), encode(event), event.id))
-        target = Publication(subject_of(command), encode(command), None)
-        where = waits_at(command.account, command.chunk, command.attempt)
-        await self._broker.publish(schedules.at(self._clock.after(HELD_SECONDS), where, target))
-        self._counts.sent("held")
+    def _is_held(self, command: DeliverChunk) -> bool:
+        return self._holds(command.account, delivery.domain_of(command))
+
+    async def _hold(self, command: DeliverChunk, alone: asyncio.Lock) -> None:
+        """Report it as not tried, and look again later; `smtp.retry` makes it sooner.
+
+        What an interrupted attempt has settled already is reported as what it is.
+        """
+        async with alone:
+            done = (await ProgressKeeper.load(self._broker, command.chunk)).done
+            mail = await self._mail(command)
+            outcomes = delivery.settled_before(command.recipients, done) + [
+                Outcome(one, "deferred", delivery.HELD)
+                for one in command.recipients
+                if one.serial not in done
+            ]
+            event = delivery.report(
+                delivery.untried(command), mail, outcomes, time=self._clock.now(),
+                next_attempt_at=None,
+            )  # fmt: skip
+            await self._publish_event(event)
+            if any(one.state == "deferred" for one in outcomes):
+                await self._schedule(command, self._clock.after(HELD_SECONDS))
+            self._counts.sent("held")
 
     async def _deliver(self, command: DeliverChunk, alone: asyncio.Lock) -> None:
         async with alone:
@@ -156,7 +166,7 @@ class Delivering:
             mail = await self._mail(command)
             outcomes = delivery.settled_before(command.recipients, keeper.done)
             waiting = [one for one in command.recipients if one.serial not in keeper.done]
-            grant = await self._grant(command, mail, waiting)
+            grant = None if command.give_up else await self._grant(command, mail, waiting)
             if grant is not None:
                 waiting = [one for one in waiting if self._is_ours(one) or one in grant.recipients]
             try:
@@ -250,11 +260,9 @@ class Delivering:
         event = delivery.report(
             command, mail, outcomes, time=self._clock.now(), next_attempt_at=when
         )
-        await self._broker.publish(Publication(subject_of_event(event), encode(event), event.id))
+        await self._publish_event(event)
         if again is not None and when is not None:
-            target = Publication(subject_of(again), encode(again), None)
-            where = waits_at(command.account, command.chunk, again.attempt)
-            await self._broker.publish(schedules.at(when, where, target))
+            await self._schedule(again, when)
         self._log.info(
             "chunk tried",
             chunk=command.chunk,
@@ -262,6 +270,14 @@ class Delivering:
             states=sorted({one.state for one in outcomes}),
             again_at=when and when.isoformat(),
         )
+
+    async def _publish_event(self, event: DeliveryReported) -> None:
+        await self._broker.publish(Publication(subject_of_event(event), encode(event), event.id))
+
+    async def _schedule(self, command: DeliverChunk, when: datetime) -> None:
+        target = Publication(subject_of(command), encode(command), None)
+        where = waits_at(command.account, command.chunk, command.attempt, command.part)
+        await self._broker.publish(schedules.at(when, where, target))
 
 
 class _Sender:

@@ -17,9 +17,9 @@ from postroom_runtime.messages import Publication
 from postroom_smtp.ports import Broker
 
 
-def waits_at(account: str, chunk: str, attempt: int) -> str:
-    """Return the subject that an attempt waits on."""
-    name = derived_id("sch", chunk, str(attempt))
+def waits_at(account: str, chunk: str, attempt: int, part: str, why: str = "") -> str:
+    """Return the subject that an attempt waits on; nothing else ever waits there."""
+    name = derived_id("sch", chunk, str(attempt), *filter(None, (part, why)))
     return subjects.schedule(account, "smtp", name)
 
 
@@ -39,7 +39,7 @@ class Queueing:
         await self._hurry(command, command.words)
 
     async def _hurry(self, command: RetryChunk | DropChunk, words: str) -> None:
-        where = waits_at(command.account, command.chunk, command.attempt)
+        where = waits_at(command.account, command.chunk, command.attempt, command.part)
         found = await self._broker.last("COMMANDS", where)
         if found is None:
             structlog.get_logger().info("it waits no more", chunk=command.chunk)
