@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from typing import Any
 
 import httpx
 
@@ -140,3 +142,35 @@ async def test_nobody_overwrites_what_they_have_not_read(account: Account) -> No
     assert {one.status_code for one in answers} == {200}
     found = await api.get(f"/mailboxes/{made['id']}")
     assert (found["name"], found["description"], found["limits"]["keep_days"]) == ("Four", "d", 3)
+
+
+async def test_a_nul_is_refused_wherever_it_stands(account: Account) -> None:
+    """Postgres keeps it in no text: whatever is asked with one, it is not our fault."""
+    api = account.api
+    description = (await api.client.get("/schema/openapi.json")).json()
+    asked: list[tuple[str, str, Any]] = [
+        ("POST", "/api/v1/messages/marks", {"messages": ["a\0"], "mark": "read"}),
+        ("POST", "/api/v1/queue", {"domain": "a\0.example"}),
+        ("POST", "/api/v1/suppressions", {"address": "a\0@b.example"}),
+        ("POST", "/api/v1/mailboxes", {"name": "a\0", "source": {"type": "smtp"}}),
+    ]
+    for path, methods in description["paths"].items():
+        for method in {"get", "delete"} & methods.keys():
+            places = methods[method].get("parameters", [])
+            texts = [
+                one["name"]
+                for one in places
+                if one["in"] == "query" and "string" in json.dumps(one["schema"])
+            ]
+            if "{" in path:
+                asked.append((method, re.sub(r"\{\w+\}", "%00", path), None))
+            else:
+                asked += [(method, f"{path}?{name}=%00", None) for name in texts]
+    assert len(asked) > 60
+    answers = [
+        (method, where, (await api.client.request(method, where, json=body)).status_code)
+        for method, where, body in asked
+    ]
+    assert [one for one in answers if one[2] >= 500] == []
+    marks = await api.client.post("/api/v1/messages/marks", json=asked[0][2])
+    assert (marks.status_code, "NUL" in marks.json()["detail"]) == (422, True)

@@ -14,6 +14,10 @@ class StaleError(ValueError):
     """What was to be changed was changed by somebody else since it was read."""
 
 
+class NulError(ValueError):
+    """A text holds a NUL, which the database keeps in none."""
+
+
 class TakenError(ValueError):
     """The address or domain belongs to something, or somebody, else."""
 

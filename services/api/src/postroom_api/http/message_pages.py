@@ -48,7 +48,6 @@ class MessageForm(msgspec.Struct):
 
     def query(self) -> MessageQuery:
         """Return what is wanted; the day of `until` is included."""
-        until = _day(self.until)
         return MessageQuery(
             search=self.search,
             mailbox=self.mailbox,
@@ -61,7 +60,7 @@ class MessageForm(msgspec.Struct):
             else None,
             tag=self.tag.strip(),
             since=_day(self.since),
-            until=until + timedelta(days=1) if until else None,
+            until=_day(self.until, after=1),
             deleted=self.deleted == "true",
         )
 
@@ -71,10 +70,11 @@ class MessageForm(msgspec.Struct):
         return urlencode({name: value for name, value in plain.items() if value})
 
 
-def _day(text: str) -> datetime | None:
+def _day(text: str, after: int = 0) -> datetime | None:
+    """Return the beginning of a day, or of one so many days after it; None for what is none."""
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=after)
+    except (ValueError, OverflowError):
         return None
 
 

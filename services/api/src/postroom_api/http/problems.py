@@ -12,7 +12,7 @@ from litestar.response import Redirect
 
 from postroom_api.domain.cursors import CursorError
 from postroom_api.domain.needed import refused
-from postroom_api.ports import LinkUsedError, ServiceProblemError, StaleError, TakenError
+from postroom_api.ports import LinkUsedError, NulError, ServiceProblemError, StaleError, TakenError
 from postroom_runtime.errors import DatabaseDownError, UnavailableError
 
 RETRY_SECONDS: Final = 5
@@ -109,18 +109,24 @@ _FORUM_STATUS: Final = {
 }  # fmt: skip
 
 
+_PLAIN: Final[dict[type[Exception], tuple[int, str, str]]] = {
+    StaleError: (412, "stale", "It was changed since you read it: read it again."),
+    LinkUsedError: (410, "link_used", "This link was used before, or is too old."),
+    NulError: (422, "invalid", "A text holds a NUL, which none here may."),
+}
+"""Errors whose answer is always the same."""
+
+
 def _understood(error: Exception, handler: Any = None) -> ProblemError:  # noqa: PLR0911 - a table of types
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, ServiceProblemError):
         status = _FORUM_STATUS[error.problem.code]
         return ProblemError(status, error.problem.code, error.problem.detail)
-    if isinstance(error, StaleError):
-        return ProblemError(412, "stale", "It was changed since you read it: read it again.")
+    if type(error) in _PLAIN:
+        return ProblemError(*_PLAIN[type(error)])
     if isinstance(error, TakenError):
         return ProblemError(409, "taken", str(error), [FieldError("/address", "taken", str(error))])
-    if isinstance(error, LinkUsedError):
-        return ProblemError(410, "link_used", "This link was used before, or is too old.")
     if isinstance(error, UnavailableError | TimeoutError):
         return ProblemError(503, "unavailable", f"{_sentence(error)} Nothing is lost; try again.")
     if isinstance(error, CursorError):

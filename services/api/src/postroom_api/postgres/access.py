@@ -8,7 +8,10 @@ without it there are no rows.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
+
 from postroom_api.domain.values import Principal
+from postroom_api.ports import NulError
 from postroom_runtime.postgres import Connection, Database
 
 _ACT_AS = "SELECT config.act_as($1, $2, $3, $4)"
@@ -57,5 +60,11 @@ class Access:
         async def prepare(connection: Connection) -> None:
             await connection.execute(_ACT_AS, *who)
 
-        async with self._database.transaction(prepare) as connection:
-            yield connection
+        try:
+            async with self._database.transaction(prepare) as connection:
+                yield connection
+        except (
+            asyncpg.CharacterNotInRepertoireError,  # in a text
+            asyncpg.UntranslatableCharacterError,  # in JSON
+        ) as error:
+            raise NulError(str(error)) from error

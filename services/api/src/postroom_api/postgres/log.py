@@ -113,6 +113,7 @@ class Log:
                 f"UPDATE config.message SET {_MARKS[mark]} WHERE id = ANY($1)"  # noqa: S608 - constants
                 " AND ((SELECT config.manages()) OR mailbox IN"
                 " (SELECT config.managed_mailboxes()))"
+                # Not every mark takes both, and each must have a type.
                 " AND $2::text IS NOT NULL AND $3::timestamptz IS NOT NULL RETURNING id",
                 list(messages),
                 tag,

@@ -8,7 +8,7 @@ from postroom_contract.rules import Action, AddTag, Condition, Forward, MoveOnSe
 from postroom_mail.address import AddressError, parse_address
 from postroom_rules.domain import patterns
 from postroom_rules.domain.conditions import RANGE
-from postroom_rules.domain.values import ADDRESSES
+from postroom_rules.domain.values import ADDRESSES, WEEKDAYS
 
 MAX_DEPTH = 8
 MAX_TESTS = 100
@@ -21,8 +21,8 @@ _SHAPES = {
     "time": (re.compile(r"([01]\d|2[0-3]):[0-5]\d"), "a time is written as 22:15"),
     "date": (re.compile(r"\d{4}-\d\d-\d\d"), "a date is written as 2026-11-25"),
     "weekday": (
-        re.compile("mon|tue|wed|thu|fri|sat|sun"),
-        "a weekday is mon, tue, wed, thu, fri, sat or sun",
+        re.compile("|".join(WEEKDAYS)),
+        f"a weekday is one of {', '.join(WEEKDAYS)}",
     ),
     "robot": (re.compile("yes|no"), "it is yes or no"),
 }

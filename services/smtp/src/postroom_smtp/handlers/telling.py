@@ -13,7 +13,7 @@ from postroom_contract.codec import encode
 from postroom_contract.events import MailRefused, subject_of
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
-from postroom_runtime.messages import Publication
+from postroom_runtime.messages import BrokerError, KnownError, Publication
 from postroom_smtp.domain.refusals import Refusal, Refusals
 from postroom_smtp.ports import Broker, Counts
 
@@ -66,6 +66,9 @@ class Telling:
             except UnavailableError as error:
                 structlog.get_logger().debug("refusals wait", reason=str(error))
                 return
+            except (KnownError, BrokerError) as error:
+                structlog.get_logger().warning("a refusal is not told of", reason=str(error))
+                self._counts.untold(one.count)
             if self._waiting and self._waiting[0] is one:
                 self._waiting.popleft()
 
