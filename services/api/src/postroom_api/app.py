@@ -33,6 +33,7 @@ from postroom_api.http.queue import QueueDesk
 from postroom_api.http.render import Pages
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
+from postroom_api.http.smtp_server import SmtpServerDesk
 from postroom_api.http.staff import Staff
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
@@ -68,6 +69,7 @@ from postroom_api.postgres.queue import Queue
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
+from postroom_api.postgres.smtp_server import SmtpServerRows
 from postroom_api.postgres.submission_passwords import SubmissionPasswords
 from postroom_api.postgres.suppressions import Suppressions
 from postroom_api.postgres.tokens import Tokens
@@ -157,7 +159,8 @@ async def start(process: Process) -> None:
         Importing(services, office, Acts(access)),
         MailDomainDesk(services, MailDomains(access), process.clock, relay),
         SuppressionDesk(Suppressions(access), relay),
-        QueueDesk(Queue(access), bus, process.clock, relay, vitals),
+        QueueDesk(Queue(access), bus, process.clock, relay),
+        SmtpServerDesk(SmtpServerRows(access), bus, relay, vitals),
     )  # fmt: skip
     shared = Shared(
         people,

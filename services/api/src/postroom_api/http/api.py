@@ -29,6 +29,7 @@ from postroom_api.http import (
     people_api,
     queue_api,
     sharing_api,
+    smtp_server_api,
     submission_api,
     suppressions_api,
     system_api,
@@ -258,7 +259,6 @@ def router() -> Router:
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
         *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
         *submission_api.HANDLERS, *mail_domains_api.HANDLERS, *queue_api.HANDLERS,
-        *message_api.HANDLERS,
-        *suppressions_api.HANDLERS,
+        *smtp_server_api.HANDLERS, *message_api.HANDLERS, *suppressions_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

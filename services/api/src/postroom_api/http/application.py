@@ -33,6 +33,7 @@ from postroom_api.http import (
     setup_pages,
     sharing_pages,
     sign_in_pages,
+    smtp_server_pages,
     suppression_pages,
     system_pages,
     trial_pages,
@@ -57,6 +58,7 @@ from postroom_api.http.queue import QueueDesk
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.sharing import Sharing
+from postroom_api.http.smtp_server import SmtpServerDesk
 from postroom_api.http.staff import Staff
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
@@ -76,7 +78,7 @@ PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
-    mail_domain_pages, queue_pages, message_pages, suppression_pages,
+    mail_domain_pages, queue_pages, message_pages, smtp_server_pages, suppression_pages,
 )  # fmt: skip
 
 
@@ -103,6 +105,7 @@ class Desks:
     mail_domains: MailDomainDesk
     suppressions: SuppressionDesk
     queue: QueueDesk
+    smtp_server: SmtpServerDesk
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""`/api/v1/queue`, `/refusals` and `/smtp`: the way out, and the door."""
+"""`/api/v1/queue`: what waits to go out."""
 
 from typing import Any
 
 import msgspec
-from litestar import get, patch, post
+from litestar import get, post
 from litestar.di import NamedDependency
 
-from postroom_api.domain.queue import Asked, Destination, RefusalRow, SmtpServer
+from postroom_api.domain.queue import Asked, Destination
 from postroom_api.domain.values import Delivery, PageOf, Principal
 from postroom_api.http.paging import Cursor, Limit
 from postroom_api.http.problems import not_found
@@ -21,12 +21,6 @@ class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is held back: a domain, whether anything waits for it or not."""
 
     domain: str
-
-
-class DoorChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether the SMTP server takes sessions."""
-
-    open: bool
 
 
 @get(
@@ -109,39 +103,6 @@ async def release(who: Who, queue: At, domain: str) -> Asked:
     return await queue.release(who, domain)
 
 
-@get(
-    "/refusals",
-    operation_id="listRefusals",
-    summary="What the SMTP server turned away for recipients of the account, newest first",
-    **needs("admin"),
-)
-async def list_refusals(
-    who: Who, queue: At, limit: Limit, cursor: Cursor = None
-) -> PageOf[RefusalRow]:
-    return await queue.refusals(who, cursor, limit)
-
-
-@get(
-    "/smtp",
-    operation_id="getSmtp",
-    summary="The SMTP server: whether it is open, what it has counted, who is connected",
-    **needs("admin"),
-)
-async def get_smtp(who: Who, queue: At) -> SmtpServer:
-    return await queue.server(who)
-
-
-@patch(
-    "/smtp",
-    operation_id="changeSmtp",
-    summary="Open or close the SMTP server: new sessions hear 421, those that are here go on",
-    **needs("admin"),
-)
-async def change_smtp(who: Who, queue: At, data: DoorChange) -> SmtpServer:
-    return await queue.set_door(who, open_=data.open)
-
-
 HANDLERS: list[Any] = [
-    list_destinations, get_destination, list_waiting, retry, drop, hold, release, list_refusals,
-    get_smtp, change_smtp,
+    list_destinations, get_destination, list_waiting, retry, drop, hold, release,
 ]  # fmt: skip

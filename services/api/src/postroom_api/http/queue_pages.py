@@ -1,4 +1,4 @@
-"""The pages of the way out and of the door: the queue, one destination, refusals, the server."""
+"""The pages of the queue, and of one destination."""
 
 from typing import Any
 
@@ -73,25 +73,7 @@ async def act(who: Who, queue: At, domain: str, what: str) -> Redirect:
     return Redirect(f"/queue?asked={told.asked}", status_code=SEE_OTHER)
 
 
-@get("/refusals", include_in_schema=False)
-async def refusals_page(request: Req, who: Who, queue: At, cursor: Cursor = None) -> Response[str]:
-    return page(request, "refusals.html", page=await queue.refusals(who, cursor, PAGE))
-
-
-@get("/smtp", include_in_schema=False)
-async def smtp_page(request: Req, who: Who, queue: At) -> Response[str]:
-    return page(request, "smtp.html", server=await queue.server(who))
-
-
-@post("/smtp", include_in_schema=False)
-async def change_door(request: Req, who: Who, queue: At) -> Redirect:
-    await queue.set_door(who, open_=(await request.form()).get("open") == "true")
-    return Redirect("/smtp", status_code=SEE_OTHER)
-
-
 def router() -> Router:
     """Return the routes."""
-    handlers: list[Any] = [
-        queue_page, hold_named, destination_page, act, refusals_page, smtp_page, change_door,
-    ]  # fmt: skip
+    handlers: list[Any] = [queue_page, hold_named, destination_page, act]
     return Router("", route_handlers=handlers)

@@ -1,9 +1,9 @@
-"""What waits to go out, what is held back, refusals, and whether the door is open."""
+"""What waits to go out, and what is held back."""
 
-from typing import Any, Final
+from typing import Final
 
 from postroom_api.domain import cursors
-from postroom_api.domain.queue import Destination, RefusalRow, Waiting
+from postroom_api.domain.queue import Destination, Waiting
 from postroom_api.domain.values import Delivery, PageOf, Principal
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import record
@@ -26,7 +26,6 @@ _DESTINATIONS: Final = """
     WHERE $2::text IS NULL OR coalesce(d.destination, h.domain) = $2
     ORDER BY waiting DESC, domain LIMIT $3
 """
-_REFUSAL: Final = "id, at, network, reason, reply, count, helo, sender, recipient"
 
 
 class Queue:
@@ -104,36 +103,3 @@ class Queue:
                 await note(connection, f"hold {who.account} {domain}")
                 await record(connection, who, "queue.released", domain)
         return found is not None
-
-    async def refusals(self, who: Principal, cursor: str | None, limit: int) -> PageOf[RefusalRow]:
-        """Return a page of what was refused for recipients of the account, newest first."""
-        before, last = cursors.decode_time_and_id(cursor) if cursor else (None, "")
-        async with self._access.principal(who) as connection:
-            rows = await connection.fetch(
-                f"SELECT {_REFUSAL} FROM config.refusal WHERE account = $1"  # noqa: S608 - constant
-                " AND ($2::timestamptz IS NULL OR (at, id) < ($2, $3))"
-                " ORDER BY at DESC, id DESC LIMIT $4",
-                who.account,
-                before,
-                last,
-                limit + 1,
-            )
-        return page_of(rows, limit, RefusalRow, lambda one: (one.at, one.id))
-
-    async def door(self, who: Principal) -> Any:
-        """Return `open`, `changed_at` and `changed_by`, or None as long as nobody changed it."""
-        async with self._access.principal(who) as connection:
-            return await connection.fetchrow("SELECT open, changed_at, changed_by FROM config.door")
-
-    async def set_door(self, who: Principal, *, open_: bool) -> None:
-        """Open or close the SMTP server."""
-        async with self._access.principal(who) as connection:
-            await connection.execute(
-                "INSERT INTO config.door (open, changed_by) VALUES ($1, $2)"
-                " ON CONFLICT (only_one) DO UPDATE SET open = $1, changed_by = $2,"
-                " changed_at = now(), version = nextval('config.version')",
-                open_,
-                who.name,
-            )
-            await note(connection, "door smtp")
-            await record(connection, who, "smtp.opened" if open_ else "smtp.closed", "smtp")
