@@ -52,9 +52,13 @@ class Foundation:
         """Make secrets, choose ports, write nats.conf. Nothing is started yet; the home is held."""
         await _until_quiet(home.postgres)
         before = home.read_state()
-        postgres_port = tcp_ports.choose(before.postgres_port)
-        nats_port = tcp_ports.choose(before.nats_port, besides=(postgres_port,))
-        monitor = tcp_ports.choose(before.nats_monitor_port, besides=(postgres_port, nats_port))
+        # The services listen on theirs later: until then nothing shows that they are taken.
+        taken = {settings.http_port, settings.smtp_port}
+        postgres_port = tcp_ports.choose(before.postgres_port, besides=taken)
+        nats_port = tcp_ports.choose(before.nats_port, besides=taken | {postgres_port})
+        monitor = tcp_ports.choose(
+            before.nats_monitor_port, besides=taken | {postgres_port, nats_port}
+        )
         database = postgres.PostgresServer(
             data=home.postgres,
             port=postgres_port,
