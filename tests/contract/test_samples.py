@@ -20,6 +20,7 @@ from postroom_contract import (
     probing,
     ruling,
     schema,
+    training,
 )
 from postroom_contract.mail import Envelope
 from postroom_contract.work import PollJob
@@ -55,6 +56,9 @@ def kinds() -> dict[str, type]:
         "document.suppressed": documents.SuppressedDocument,
         "document.hold": documents.HoldDocument,
         "document.door": documents.DoorDocument,
+        "document.spam": documents.SpamDocument,
+        "train": training.Training,
+        "model": training.ModelSnapshot,
         "outbox.mail": commands.OutboxMail,
         "progress": commands.Progress,
         "sent": commands.Sent,

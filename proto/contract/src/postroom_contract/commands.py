@@ -7,7 +7,7 @@ import msgspec
 
 from postroom_contract import subjects
 from postroom_contract.mail import Pointer
-from postroom_contract.rules import ServerFlag
+from postroom_contract.rules import AutoReply, CallWebhook, OpenTicket, ServerFlag
 
 
 class CommandBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -147,6 +147,43 @@ class ArrangeMail(CommandBase, frozen=True, kw_only=True, tag="fetcher.arrange")
     """A folder by name or special use; empty = it stays."""
 
 
+class TrainMail(CommandBase, frozen=True, kw_only=True, tag="rules.train"):
+    """Teach the account's spam filter that a mail is spam or not; None: forget what was taught."""
+
+    mail: MailReference
+    spam: bool | None
+    by: str
+    """Who taught it: a rule's id, a user's, or `quarantine`."""
+    charset: str = ""
+
+
+class ReleaseMail(CommandBase, frozen=True, kw_only=True, tag="rules.release"):
+    """Do what was withheld while the mail was in quarantine."""
+
+    mail: MailReference
+
+
+class AnswerMail(CommandBase, frozen=True, kw_only=True, tag="api.answer"):
+    """Answer a mail automatically, unless its sender was answered not long ago."""
+
+    mail: MailReference
+    what: AutoReply
+
+
+class TicketMail(CommandBase, frozen=True, kw_only=True, tag="api.ticket"):
+    """Make a ticket of a mail, or add it to the one it answers."""
+
+    mail: MailReference
+    what: OpenTicket
+
+
+class TellWebhook(CommandBase, frozen=True, kw_only=True, tag="api.webhook"):
+    """Tell a webhook of a mail."""
+
+    mail: MailReference
+    what: CallWebhook
+
+
 class Redo(CommandBase, frozen=True, kw_only=True, tag="redo"):
     """Handle again what was set aside; the handler's unique keys keep it from happening twice."""
 
@@ -165,6 +202,11 @@ Command = (
     | DropChunk
     | ForwardMail
     | ArrangeMail
+    | TrainMail
+    | ReleaseMail
+    | AnswerMail
+    | TicketMail
+    | TellWebhook
     | Redo
 )
 

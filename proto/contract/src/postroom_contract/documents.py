@@ -163,6 +163,25 @@ class HoldDocument(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
+class SpamDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """How an account's mail is rated, and what its rating means."""
+
+    account: str
+    version: int
+    mark_at: int = 90
+    """From this rating on a mail is spam unless a rule says otherwise; 0 = never by itself."""
+    quarantine_at: int = 0
+    """From this rating on a mail is kept apart; 0 = never by itself."""
+    quarantine_days: int = 30
+    trusted_headers: tuple[str, ...] = ()
+    """Header fields of the own mail servers that say what they think, as `X-Spam-Status`."""
+    allowed: tuple[str, ...] = ()
+    """Addresses, and domains with all that is below them, that are never spam."""
+    blocked: tuple[str, ...] = ()
+    """… and that always are."""
+    deleted: bool = False
+
+
 class DoorDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the SMTP server takes sessions."""
 
@@ -194,6 +213,11 @@ def suppressed_key(account: str, address: str) -> str:
 def hold_key(account: str, domain: str) -> str:
     """Return the key of what an account holds back, by canonical domain."""
     return f"hold.{short_hash(f'{account} {domain}')}"
+
+
+def spam_key(account: str) -> str:
+    """Return the key of how an account's mail is rated."""
+    return f"spam.{account}"
 
 
 DOOR_KEY: Final = "door.smtp"

@@ -185,6 +185,31 @@ class MailRefused(EventBase, frozen=True, kw_only=True, tag="mail.refused"):
     recipient: str = ""
 
 
+class RuleFired(EventBase, frozen=True, kw_only=True, tag="rule.fired"):
+    """A rule said so, under a name of the house's own. `about` is the mail's id."""
+
+    name: str
+    rule: str
+    mailbox: str
+    subject: str
+    sender: str
+    """The author's address; empty when there is none."""
+
+
+class TicketChanged(EventBase, frozen=True, kw_only=True, tag="ticket.changed"):
+    """A ticket was opened, has a further mail, or was closed or opened again. `about`: its id."""
+
+    number: int
+    token: str
+    """What answers carry in their subject, as `[#17-x7k2p]`."""
+    what: Literal["opened", "mail", "closed", "reopened"]
+    queue: str
+    subject: str
+    requester: str
+    mail: str
+    """The mail that did it; empty: somebody on the page."""
+
+
 FetchState = Literal["idle", "auth_failed", "unreachable", "refused", "trouble"]
 """`refused`: we did not try, because something about the mailbox's settings forbids it."""
 
@@ -218,7 +243,8 @@ class MailboxChecked(EventBase, frozen=True, kw_only=True, tag="mailbox.checked"
 
 Event = (
     MailSorted | PostCreated | PostModerated | TopicChanged | ForumChanged | MemberJoined
-    | MemberLeft | MemberChanged | DeliveryReported | MailRefused | MailboxChecked
+    | MemberLeft | MemberChanged | DeliveryReported | MailRefused | MailboxChecked | RuleFired
+    | TicketChanged
 )  # fmt: skip
 
 

@@ -113,5 +113,7 @@ class MailSummary(msgspec.Struct, frozen=True, kw_only=True):
     robot_signs: tuple[str, ...]
     """Why this mail must never be answered or posted; empty for a person's mail."""
     defects: tuple[str, ...]
+    references: tuple[str, ...] = ()
+    """Message-IDs it answers: the newest 10 of References and In-Reply-To, without brackets."""
     report: str = ""
     """Of a report (multipart/report) its kind, as `delivery-status` or `feedback-report`."""

@@ -32,11 +32,12 @@ def inbox_prefix(user: str) -> str:
 
 _INTAKE_NAMES: Final = tuple(spec.name for spec in INTAKE)
 
-_HOLD_ACCOUNTS: Final = ("EVENTS", "OUTBOX", "WORK", "DEAD")
+_HOLD_ACCOUNTS: Final = ("EVENTS", "OUTBOX", "WORK", "DEAD", "TRAIN", "MODELS")
 """Besides INTAKE and COMMANDS: the streams whose subjects name an account."""
 
 _EVENTS_OF: Final = {
-    "rules": ("mail.sorted",),
+    "rules": ("mail.sorted", "rule.fired"),
+    "api": ("ticket.changed",),
     "forum-bridge": (
         "post.created",
         "post.moderated",
@@ -70,11 +71,17 @@ _PUBLISHES: Final = {
         f"{ROOT}.command.*.forum-bridge.*.*",
         f"{ROOT}.command.*.smtp.forward.*",
         f"{ROOT}.command.*.fetcher.arrange.*",
+        f"{ROOT}.command.*.api.*.*",
+        f"{ROOT}.command.*.rules.train.*",
+        f"{ROOT}.train.*.*",
+        f"{ROOT}.model.*",
     ),
     "api": (
         f"{CONFIG_SUBJECT}.>",
         f"{ROOT}.command.*.smtp.retry.*",
         f"{ROOT}.command.*.smtp.drop.*",
+        f"{ROOT}.command.*.rules.train.*",
+        f"{ROOT}.command.*.rules.release.*",
         f"{ROOT}.command.*.*.redo.*",
         f"{ROOT}.command.*.forum-bridge.silence.*",
         f"{ROOT}.rpc.forum-bridge.*",
@@ -97,8 +104,8 @@ _PUBLISHES: Final = {
 _LOOKS_UP: Final = {
     "fetcher": ("KV_config", *_INTAKE_NAMES, "WORK", "COMMANDS"),
     "smtp": ("KV_config", *_INTAKE_NAMES, "OUTBOX", "PROGRESS", "COMMANDS"),
-    "rules": ("KV_config", *_INTAKE_NAMES, "EVENTS", "COMMANDS"),
-    "api": ("KV_config", *_INTAKE_NAMES, "EVENTS", "OUTBOX", "PROGRESS"),
+    "rules": ("KV_config", *_INTAKE_NAMES, "EVENTS", "COMMANDS", "TRAIN", "MODELS"),
+    "api": ("KV_config", *_INTAKE_NAMES, "EVENTS", "OUTBOX", "PROGRESS", "COMMANDS", "TRAIN"),
     "forum-bridge": ("KV_config", *_INTAKE_NAMES, "OUTBOX", "COMMANDS", "EVENTS"),
 }
 _ANSWERS: Final = ("forum-bridge", "rules", "fetcher", "smtp")

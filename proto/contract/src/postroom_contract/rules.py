@@ -1,6 +1,6 @@
 """Rules as people write them, and what they decided about one mail."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -76,9 +76,10 @@ class AddSpamRating(msgspec.Struct, frozen=True, tag="add_spam_rating", tag_fiel
 
 
 class MarkSpam(msgspec.Struct, frozen=True, tag="mark_spam", tag_field="kind"):
-    """Say that the mail is spam, or that it is not."""
+    """Say that the mail is spam, or that it is not; with `train` the spam filter learns it."""
 
     spam: bool
+    train: bool = False
 
 
 class AddTag(msgspec.Struct, frozen=True, tag="add_tag", tag_field="kind"):
@@ -127,6 +128,54 @@ class PostToForum(msgspec.Struct, frozen=True, tag="post_to_forum", tag_field="k
     forum: str
 
 
+class Quarantine(msgspec.Struct, frozen=True, tag="quarantine", tag_field="kind"):
+    """Keep the mail apart for so many days, then delete it.
+
+    What would send it on or answer it is withheld, and done when somebody releases it.
+    """
+
+    days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
+
+
+class AutoReply(msgspec.Struct, frozen=True, tag="auto_reply", tag_field="kind"):
+    """Answer the envelope sender, once in so many days (RFC 3834); with places, as tags.
+
+    Never a program, a mailing list, a bounce, or mail that was found old in its mailbox.
+    """
+
+    text: str
+    subject: str = "Re: {subject}"
+    days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 7
+    rule: str = ""
+    """Filled in when it is decided; so are those below."""
+
+
+class OpenTicket(msgspec.Struct, frozen=True, tag="open_ticket", tag_field="kind"):
+    """Open a ticket, or add the mail to the one that it answers.
+
+    With `acknowledge`, who wrote is told the ticket's number, under the rules of AutoReply.
+    """
+
+    queue: str = ""
+    """A word of the house's own, such as `billing`; with places."""
+    acknowledge: bool = False
+    rule: str = ""
+
+
+class CallWebhook(msgspec.Struct, frozen=True, tag="call_webhook", tag_field="kind"):
+    """Tell a program of the mail (Standard Webhooks), by the id of a webhook of the account."""
+
+    webhook: str
+    rule: str = ""
+
+
+class PublishEvent(msgspec.Struct, frozen=True, tag="publish_event", tag_field="kind"):
+    """Publish `rule.fired` with a name of the house's own; with places."""
+
+    name: str
+    rule: str = ""
+
+
 class MoveOnServer(msgspec.Struct, frozen=True, tag="move_on_server", tag_field="kind"):
     r"""Move the mail on the IMAP server that it was fetched from, by name or use (`\Junk`).
 
@@ -155,6 +204,11 @@ Action = (
     | MoveOnServer
     | FlagOnServer
     | Reject
+    | Quarantine
+    | AutoReply
+    | OpenTicket
+    | CallWebhook
+    | PublishEvent
     | Stop
 )
 
@@ -183,6 +237,33 @@ class RuleTrace(msgspec.Struct, frozen=True, kw_only=True):
     """It only says what it would have done."""
 
 
+RatingSource = Literal["filter", "list", "header", "rspamd"]
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that weighed in a spam rating."""
+
+    source: RatingSource
+    words: str
+    """What it was, as `subject: invoice` or `X-Spam-Flag: YES`."""
+    weight: float
+    """Above 0: speaks for spam; below: against."""
+
+
+class Rating(msgspec.Struct, frozen=True, kw_only=True):
+    """What the mail was rated before the rules were tried."""
+
+    score: int | None
+    """0 (wanted) to 100 (spam); None: nobody knew enough."""
+    reasons: tuple[Reason, ...] = ()
+    """The heaviest first."""
+    model: int = 0
+    """Sequence in TRAIN of the last training of the account that counted; 0: it was never trained.
+    """
+    learnt_spam: int = 0
+    learnt_ham: int = 0
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules said about one mail, and why."""
 
@@ -199,3 +280,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
     notes: tuple[str, ...] = ()
     """What was decided outside of user rules, such as the robot guard."""
+    rating: Rating | None = None
+    """None: by an older version, or it is none of people's mail (a bounce, a command)."""
+    quarantine_days: int = 0
+    """0 = it is not in quarantine."""
+    withheld: tuple[Action, ...] = ()
+    """What is done when the mail is released from quarantine."""

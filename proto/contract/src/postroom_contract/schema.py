@@ -22,6 +22,7 @@ from postroom_contract import (
     membership,
     probing,
     ruling,
+    training,
 )
 from postroom_contract.mail import Envelope
 from postroom_contract.work import PollJob
@@ -58,9 +59,12 @@ def schemas() -> dict[str, bytes]:
         documents.SuppressedDocument,
         documents.HoldDocument,
         documents.DoorDocument,
+        documents.SpamDocument,
     ):
         kinds[f"document.{document.__name__.removesuffix('Document').lower()}"] = document
     kinds["intake.envelope"] = Envelope
+    kinds["train"] = training.Training
+    kinds["model"] = training.ModelSnapshot
     kinds["outbox.mail"] = commands.OutboxMail
     kinds["progress"] = commands.Progress
     kinds["sent"] = commands.Sent

@@ -94,6 +94,22 @@ WORK: Final = StreamSpec(
     rollup=True,  # the broker switches it on with schedules
     persist_mode="async",  # derived: the fetcher's reconciliation makes it again
 )
+TRAIN: Final = StreamSpec(
+    name="TRAIN",
+    # One message for each mail that the spam filter was taught: what it holds for now. The model is
+    # a fold over them.
+    subjects=(f"{ROOT}.train.*.*",),
+    max_msgs_per_subject=1,
+    compression="s2",
+    followed=True,
+)
+MODELS: Final = StreamSpec(
+    name="MODELS",
+    # Snapshots of that fold, one for each account: derived.
+    subjects=(f"{ROOT}.model.*",),
+    max_msgs_per_subject=1,
+    compression="s2",
+)
 DEAD: Final = StreamSpec(name="DEAD", subjects=(f"{ROOT}.dead.>",), followed=True)
 CONFIG: Final = StreamSpec(
     name=f"KV_{CONFIG_BUCKET}",
@@ -107,7 +123,7 @@ CONFIG: Final = StreamSpec(
     followed=True,
 )
 
-STREAMS: Final = (*INTAKE, EVENTS, COMMANDS, OUTBOX, PROGRESS, WORK, DEAD, CONFIG)
+STREAMS: Final = (*INTAKE, EVENTS, COMMANDS, OUTBOX, PROGRESS, WORK, TRAIN, MODELS, DEAD, CONFIG)
 
 RULES_INTAKE: Final = tuple(
     ConsumerSpec(
@@ -135,6 +151,12 @@ FORUM_DELIVERIES: Final = ConsumerSpec(
     service="forum-bridge",
     stream="EVENTS",
     filters=(f"{ROOT}.event.*.*.delivery.reported.*",),
+)
+API_COMMANDS: Final = ConsumerSpec(
+    name="api-commands",
+    service="api",
+    stream="COMMANDS",
+    filters=(f"{ROOT}.command.*.api.>",),
 )
 SMTP_COMMANDS: Final = ConsumerSpec(
     name="smtp-commands",
@@ -172,8 +194,8 @@ FETCHER_COMMANDS: Final = ConsumerSpec(
 )
 
 CONSUMERS: Final = (
-    *RULES_INTAKE, RULES_COMMANDS, FORUM_COMMANDS, FORUM_DELIVERIES, SMTP_COMMANDS, FETCHER_POLL,
-    FETCHER_IDLE, FETCHER_COMMANDS,
+    *RULES_INTAKE, RULES_COMMANDS, FORUM_COMMANDS, FORUM_DELIVERIES, API_COMMANDS, SMTP_COMMANDS,
+    FETCHER_POLL, FETCHER_IDLE, FETCHER_COMMANDS,
 )  # fmt: skip
 
 

@@ -83,6 +83,16 @@ def sent(account: str, day: str) -> str:
     return progress(f"sent_{account}_{day}")
 
 
+def train(account: str, mail: str) -> str:
+    """Return the subject of what the spam filter was taught of one mail."""
+    return f"{ROOT}.train.{_token(account)}.{_token(mail)}"
+
+
+def model(account: str) -> str:
+    """Return the subject of a snapshot of an account's spam filter."""
+    return f"{ROOT}.model.{_token(account)}"
+
+
 def dead(account: str, service: str) -> str:
     """Return the subject of what a service set aside."""
     return f"{ROOT}.dead.{_token(account)}.{_token(service)}"
@@ -115,7 +125,7 @@ def config(key: str) -> str:
 
 _ACCOUNT_AT: Final = {
     "intake": 4, "cursor": 4, "event": 3, "command": 3, "schedule": 3, "outbox": 3, "work": 4,
-    "dead": 3,
+    "dead": 3, "train": 3, "model": 3,
 }  # fmt: skip
 """Which token of a subject, by its family, names the account."""
 

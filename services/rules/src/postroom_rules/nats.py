@@ -32,6 +32,10 @@ class NatsDecisions:
             return recorded
         return event
 
+    async def tell(self, event: events.RuleFired) -> None:
+        """Publish an event; repeating it is harmless."""
+        await self._bus.publish(Publication(events.subject_of(event), encode(event), event.id))
+
     async def issue(self, command: commands.Command) -> None:
         """Send a command; repeating it is harmless."""
         subject = commands.subject_of(command)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from postroom_contract.commands import Command
-from postroom_contract.events import MailSorted
+from postroom_contract.events import MailSorted, RuleFired
 from postroom_mail.values import Mail
 from postroom_rules.domain.decide import Ruleset
 
@@ -30,6 +30,9 @@ class Decisions(Protocol):
 
     async def record(self, event: MailSorted) -> MailSorted:
         """Record the decision, unless there is one: return the one that is recorded."""
+
+    async def tell(self, event: RuleFired) -> None:
+        """Publish an event; repeating it is harmless."""
 
     async def issue(self, command: Command) -> None:
         """Send a command; repeating it is harmless."""

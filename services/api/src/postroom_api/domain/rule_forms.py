@@ -37,6 +37,11 @@ ACTIONS: Final = {
     "move_on_server": "move on its IMAP server to the folder",
     "flag_on_server": "mark on its IMAP server as (read, starred)",
     "reject": "reject with the words (to mail by SMTP)",
+    "quarantine": "keep in quarantine for so many days",
+    "auto_reply": "answer automatically with the words",
+    "open_ticket": "make a ticket (in the queue)",
+    "call_webhook": "tell the webhook",
+    "publish_event": "publish an event with the name",
     "stop": "try no further rule (all, layer)",
 }
 _ARGUMENT: Final = {
@@ -50,9 +55,16 @@ _ARGUMENT: Final = {
     "move_on_server": "folder",
     "flag_on_server": "flag",
     "reject": "text",
+    "quarantine": "days",
+    "auto_reply": "text",
+    "open_ticket": "queue",
+    "call_webhook": "webhook",
+    "publish_event": "name",
     "stop": "of",
 }
-_OPTIONAL: Final = {"stop"}
+_OPTIONAL: Final = {"stop", "quarantine", "open_ticket"}
+_DECIDED: Final = "rule"
+"""What deciding fills in."""
 
 
 class FormError(ValueError):
@@ -77,6 +89,8 @@ class ActionRow(msgspec.Struct):
 
     kind: str = ""
     argument: str = ""
+    more: str = ""
+    """JSON of what the row does not show, as how often an answer goes out."""
 
 
 class RuleForm(msgspec.Struct):
@@ -139,10 +153,12 @@ def _row(test: Test) -> TestRow:
 def _action_row(action: Action) -> ActionRow:
     plain: dict[str, Any] = msgspec.to_builtins(action)
     kind = plain.pop("kind")
-    value = next(iter(plain.values()), "")
+    plain.pop(_DECIDED, None)
+    value = plain.pop(_ARGUMENT.get(kind, ""), "")
     if isinstance(value, bool):
         value = "yes" if value else "no"
-    return ActionRow(kind=kind, argument=str(value))
+    more = msgspec.json.encode(plain).decode() if plain else ""
+    return ActionRow(kind=kind, argument=str(value), more=more)
 
 
 def read(fields: Mapping[str, str]) -> RuleForm:
@@ -163,7 +179,8 @@ def read(fields: Mapping[str, str]) -> RuleForm:
             )
         kind = fields.get(f"a{number}_kind", "")
         if kind:
-            actions.append(ActionRow(kind, fields.get(f"a{number}_argument", "").strip()))
+            argument = fields.get(f"a{number}_argument", "").strip()
+            actions.append(ActionRow(kind, argument, fields.get(f"a{number}_more", "")))
     return RuleForm(
         name=fields.get("name", "").strip(),
         mailbox=fields.get("mailbox", ""),
@@ -219,8 +236,18 @@ def actions_of(form: RuleForm) -> list[Action]:
     return [_action(row) for row in form.actions]
 
 
+def _more(row: ActionRow) -> dict[str, Any]:
+    """Return what the row does not show, unless another kind was chosen or it is not ours."""
+    try:
+        found = msgspec.json.decode(row.more, type=dict[str, Any]) if row.more else {}
+    except msgspec.DecodeError:
+        return {}
+    known = {one.__struct_config__.tag: one.__struct_fields__ for one in get_args(Action)}
+    return {name: value for name, value in found.items() if name in known.get(row.kind, ())}
+
+
 def _action(row: ActionRow) -> Action:
-    plain: dict[str, Any] = {"kind": row.kind}
+    plain: dict[str, Any] = {**_more(row), "kind": row.kind}
     argument = _ARGUMENT.get(row.kind)
     if argument == "spam":
         plain[argument] = row.argument.lower() not in {"no", "false", "0"}

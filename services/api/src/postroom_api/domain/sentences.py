@@ -7,6 +7,8 @@ from postroom_contract.rules import (
     Action,
     AddSpamRating,
     AddTag,
+    AutoReply,
+    CallWebhook,
     Condition,
     Delete,
     FlagOnServer,
@@ -14,7 +16,10 @@ from postroom_contract.rules import (
     MarkRead,
     MarkSpam,
     MoveOnServer,
+    OpenTicket,
     PostToForum,
+    PublishEvent,
+    Quarantine,
     Reject,
     SetImportance,
     SetSpamRating,
@@ -63,6 +68,7 @@ _FIELDS = {
     "time": "the time of day",
     "date": "the day",
 }
+_SHORT = 60
 _PARTS = {
     "address": "the bare address of",
     "local": "the local part of",
@@ -91,7 +97,14 @@ _ACTIONS: dict[type, Callable[[Any], str]] = {
     SetImportance: lambda what: f"mark as of {what.level} importance",
     SetSpamRating: lambda what: f"set the spam rating to {what.rating}",
     AddSpamRating: lambda what: f"change the spam rating by {what.points:+d}",
-    MarkSpam: lambda what: "mark as spam" if what.spam else "mark as not spam",
+    MarkSpam: lambda what: (
+        f"mark as {'spam' if what.spam else 'not spam'}{' and teach the filter' * what.train}"
+    ),
+    Quarantine: lambda what: f"keep in quarantine for {what.days} days",
+    AutoReply: lambda what: f"answer “{_short(what.text)}”, once in {what.days} days",
+    OpenTicket: lambda what: f"make a ticket{f' in {what.queue}' if what.queue else ''}",
+    CallWebhook: lambda what: f"tell the webhook {what.webhook}",
+    PublishEvent: lambda what: f"publish the event “{what.name}”",
     AddTag: lambda what: f"tag “{what.tag}”",
     MarkRead: lambda _: "mark as read",
     Delete: lambda _: "delete",
@@ -102,6 +115,12 @@ _ACTIONS: dict[type, Callable[[Any], str]] = {
     Reject: lambda what: f"reject with “{what.text}”",
     Stop: lambda what: "stop" if what.of == "all" else "stop with this layer",
 }
+
+
+def _short(text: str) -> str:
+    """Return the beginning of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"
 
 
 def action(what: Action) -> str:

@@ -4,7 +4,19 @@ import math
 import re
 from collections.abc import Iterator
 
-from postroom_contract.rules import Action, AddTag, Condition, Forward, MoveOnServer, Reject, Test
+from postroom_contract.rules import (
+    Action,
+    AddTag,
+    AutoReply,
+    CallWebhook,
+    Condition,
+    Forward,
+    MoveOnServer,
+    OpenTicket,
+    PublishEvent,
+    Reject,
+    Test,
+)
 from postroom_mail.address import AddressError, parse_address
 from postroom_rules.domain import patterns
 from postroom_rules.domain.conditions import RANGE
@@ -15,6 +27,7 @@ MAX_TESTS = 100
 MAX_FOLDER = 200
 MAX_REPLY = 200
 MAX_TAG = 100
+MAX_ANSWER = 10_000
 NUMBERS = frozenset({"size", "attachment_count", "attachment_size", "spam_rating"})
 _ORDERED = frozenset({"less", "greater", "between"})
 _SHAPES = {
@@ -51,11 +64,31 @@ def _action_problems(at: str, action: Action) -> Iterator[tuple[str, str]]:
                 yield f"{at}/to", f"no e-mail address: {error}"
         case AddTag(tag) if not 0 < len(tag.strip()) <= MAX_TAG:
             yield f"{at}/tag", f"a tag has 1 to {MAX_TAG} characters"
+        case AutoReply() | OpenTicket() | PublishEvent() | CallWebhook():
+            yield from _effect_problems(at, action)
         case Reject(text) if not is_reply_text(text):
             yield f"{at}/text", "one line of 1 to 200 ASCII characters"
         case MoveOnServer(name):
             if not name.strip() or len(name) > MAX_FOLDER or any(c < " " for c in name):
                 yield f"{at}/folder", "no name of a folder"
+        case _:
+            pass
+
+
+def _effect_problems(
+    at: str, action: AutoReply | OpenTicket | PublishEvent | CallWebhook
+) -> Iterator[tuple[str, str]]:
+    match action:
+        case AutoReply(text) if not 0 < len(text.strip()) <= MAX_ANSWER:
+            yield f"{at}/text", f"an answer has 1 to {MAX_ANSWER} characters"
+        case AutoReply(subject=subject) if not 0 < len(subject.strip()) <= MAX_TAG:
+            yield f"{at}/subject", f"a subject has 1 to {MAX_TAG} characters"
+        case OpenTicket(queue) if len(queue) > MAX_TAG:
+            yield f"{at}/queue", f"the name of a queue has at most {MAX_TAG} characters"
+        case PublishEvent(name) if not 0 < len(name.strip()) <= MAX_TAG:
+            yield f"{at}/name", f"the name of an event has 1 to {MAX_TAG} characters"
+        case CallWebhook(webhook) if not webhook.startswith("whk_"):
+            yield f"{at}/webhook", "say which webhook, by its id (whk_…)"
         case _:
             pass
 

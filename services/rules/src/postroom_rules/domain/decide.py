@@ -10,6 +10,8 @@ from postroom_contract.rules import (
     Action,
     AddSpamRating,
     AddTag,
+    AutoReply,
+    CallWebhook,
     Decision,
     Delete,
     FlagOnServer,
@@ -18,14 +20,17 @@ from postroom_contract.rules import (
     MarkRead,
     MarkSpam,
     MoveOnServer,
+    OpenTicket,
     PostToForum,
+    PublishEvent,
+    Quarantine,
     Reject,
     RuleTrace,
     SetImportance,
     SetSpamRating,
     Stop,
 )
-from postroom_mail.text import one_line
+from postroom_mail.text import MAX_SUBJECT, one_line
 from postroom_rules.domain.checks import MAX_FOLDER, MAX_TAG, is_reply_text
 from postroom_rules.domain.conditions import evaluate
 from postroom_rules.domain.facts import Facts
@@ -40,6 +45,16 @@ COMPLAINT: Final = "feedback-report"
 _COMPLAINT: Final = "A complaint: the forum looks whether it is of a mail of its own."
 MAX_ACTIONS = 32
 MAX_FORWARDS = 4
+_WITHHELD: Final = PostToForum | Forward | AutoReply | OpenTicket | CallWebhook | PublishEvent
+"""What leaves the mailbox, or makes something of the mail elsewhere."""
+
+
+class Thresholds(msgspec.Struct, frozen=True):
+    """From which rating on a mail is spam, or kept apart, unless a rule says so; 0: never."""
+
+    mark_at: int = 0
+    quarantine_at: int = 0
+    quarantine_days: int = 30
 
 
 class Ruleset(msgspec.Struct, frozen=True):
@@ -49,6 +64,7 @@ class Ruleset(msgspec.Struct, frozen=True):
     rules: tuple[RuleDocument, ...]
     own: tuple[RuleDocument, ...] = ()
     after: tuple[RuleDocument, ...] = ()
+    thresholds: Thresholds = Thresholds()
 
 
 class _State(msgspec.Struct):
@@ -61,13 +77,16 @@ class _State(msgspec.Struct):
     actions: list[Action] = []
     stopped: Literal["", "layer", "all"] = ""
     rejected: bool = False
+    quarantine_days: int = 0
 
 
 def decide(facts: Facts, ruleset: Ruleset) -> Decision:
     """Return what is to be done with the mail."""
     if facts.role not in RULED_ROLES:
         return _by_role(facts, ruleset)
-    state = _State(tags=[], actions=[])
+    state = _State(
+        tags=[], actions=[], spam_rating=facts.rating.score if facts.rating is not None else None
+    )
     trace: list[RuleTrace] = []
     values = Values(facts)
     for layer in (ruleset.rules, ruleset.own, ruleset.after):
@@ -77,6 +96,13 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
             trace.append(_try(rule, values, state))
         if state.stopped == "layer":
             state.stopped = ""
+    notes = [_COMPLAINT] if facts.forum and facts.report == COMPLAINT else []
+    notes += _verdict(state, ruleset.thresholds)
+    withheld = [one for one in state.actions if isinstance(one, _WITHHELD)]
+    if not state.quarantine_days:
+        withheld = []
+    elif withheld:
+        notes.append("What would send it on or answer it is done when it is released.")
     return Decision(
         ruleset_version=ruleset.version,
         importance=state.importance,
@@ -85,10 +111,28 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
         tags=tuple(state.tags),
         read=state.read,
         deleted=state.deleted,
-        actions=tuple(state.actions),
+        actions=tuple(one for one in state.actions if one not in withheld),
         trace=tuple(trace),
-        notes=(_COMPLAINT,) if facts.forum and facts.report == COMPLAINT else (),
+        notes=tuple(notes),
+        rating=facts.rating,
+        quarantine_days=state.quarantine_days,
+        withheld=tuple(withheld),
     )
+
+
+def _verdict(state: _State, thresholds: Thresholds) -> list[str]:
+    """Say what the rating means where no rule said whether it is spam."""
+    rating = state.spam_rating
+    if rating is None or state.spam is not None or state.deleted:
+        return []
+    said = []
+    if 0 < thresholds.mark_at <= rating:
+        state.spam = True
+        said.append(f"Marked as spam: rated {rating}, and {thresholds.mark_at} is enough.")
+    if 0 < thresholds.quarantine_at <= rating and not state.quarantine_days:
+        state.quarantine_days = thresholds.quarantine_days
+        said.append(f"In quarantine: rated {rating}, and {thresholds.quarantine_at} is enough.")
+    return said
 
 
 def _try(rule: RuleDocument, values: Values, state: _State) -> RuleTrace:
@@ -104,7 +148,7 @@ def _try(rule: RuleDocument, values: Values, state: _State) -> RuleTrace:
         matched, conditions = False, ()
         done: tuple[str, ...] = (f"skipped: {error}",)
     else:
-        done = tuple(_apply(one, values, touched) for one in rule.then) if matched else ()
+        done = tuple(_apply(one, values, touched, rule.id) for one in rule.then) if matched else ()
     return RuleTrace(
         rule=rule.id,
         version=rule.version,
@@ -116,10 +160,10 @@ def _try(rule: RuleDocument, values: Values, state: _State) -> RuleTrace:
     )
 
 
-def _apply(action: Action, values: Values, state: _State) -> str:
+def _apply(action: Action, values: Values, state: _State, rule: str) -> str:  # noqa: PLR0911 - each with its words
     """Note one action and return it as a sentence."""
     facts = values.facts
-    action = _filled(action, values)
+    action = _filled(action, values, rule)
     if len(state.actions) >= MAX_ACTIONS and not isinstance(action, Stop):
         return f"not done: a mail has at most {MAX_ACTIONS} actions"
     if isinstance(action, Reject):
@@ -133,11 +177,13 @@ def _apply(action: Action, values: Values, state: _State) -> str:
         return _send(action, facts, state)
     if isinstance(action, MoveOnServer | FlagOnServer):
         return _arrange(action, facts, state)
+    if isinstance(action, AutoReply | OpenTicket | CallWebhook | PublishEvent):
+        return _tell(action, facts, state)
     state.actions.append(action)
     return _mark(action, state)
 
 
-def _filled(action: Action, values: Values) -> Action:
+def _filled(action: Action, values: Values, rule: str) -> Action:  # noqa: PLR0911 - a table of kinds
     """Return an action with its places filled; where nothing is left of it, as it was written."""
     match action:
         case AddTag(tag):
@@ -148,11 +194,20 @@ def _filled(action: Action, values: Values) -> Action:
         case Reject(text):
             words = values.filled(text)
             return Reject(words if is_reply_text(words) else text)
+        case AutoReply(text, subject, days):
+            words = one_line(values.filled(subject))[:MAX_SUBJECT].strip()
+            return AutoReply(values.filled(text), words or "Re: your mail", days, rule)
+        case OpenTicket(queue, acknowledge):
+            return OpenTicket(one_line(values.filled(queue))[:MAX_TAG].strip(), acknowledge, rule)
+        case CallWebhook(webhook):
+            return CallWebhook(webhook, rule)
+        case PublishEvent(name):
+            return PublishEvent(one_line(values.filled(name))[:MAX_TAG].strip() or name, rule)
         case _:
             return action
 
 
-def _mark(action: Action, state: _State) -> str:  # noqa: PLR0911 - a table of kinds
+def _mark(action: Action, state: _State) -> str:  # noqa: C901, PLR0911 - a table of kinds
     match action:
         case SetImportance(level):
             state.importance = level
@@ -163,9 +218,13 @@ def _mark(action: Action, state: _State) -> str:  # noqa: PLR0911 - a table of k
         case AddSpamRating(points):
             state.spam_rating = min(max((state.spam_rating or 0) + points, 0), 100)
             return f"spam rating changed by {points:+d} to {state.spam_rating}"
-        case MarkSpam(spam):
+        case MarkSpam(spam, train):
             state.spam = spam
-            return "marked as spam" if spam else "marked as not spam"
+            words = "marked as spam" if spam else "marked as not spam"
+            return f"{words}, and the filter learns it" if train else words
+        case Quarantine(days):
+            state.quarantine_days = days
+            return f"kept in quarantine for {days} days"
         case AddTag(tag):
             if tag not in state.tags:
                 state.tags.append(tag)
@@ -199,6 +258,41 @@ def _send(action: PostToForum | Forward, facts: Facts, state: _State) -> str:
     if action not in state.actions:
         state.actions.append(action)
     return words
+
+
+def _tell(
+    action: AutoReply | OpenTicket | CallWebhook | PublishEvent, facts: Facts, state: _State
+) -> str:
+    if facts.history:
+        return f"not done ({_told(action)}): it is old mail, and nobody is told of it"
+    if isinstance(action, AutoReply) and (why := unanswerable(facts)):
+        return f"not answered: {why}"
+    if action not in state.actions:
+        state.actions.append(action)
+    return _told(action)
+
+
+def _told(action: AutoReply | OpenTicket | CallWebhook | PublishEvent) -> str:
+    match action:
+        case AutoReply(days=days):
+            return f"answered, unless the sender was within {days} days"
+        case OpenTicket(queue):
+            return f"made a ticket of{f' in {queue}' if queue else ''}"
+        case CallWebhook(webhook):
+            return f"told to webhook {webhook}"
+        case _:
+            return f"published as event “{action.name}”"
+
+
+def unanswerable(facts: Facts) -> str:
+    """Return why a mail must not be answered by a program (RFC 3834 §2); empty when it may."""
+    if facts.robot_signs:
+        return f"sent by a program ({'; '.join(facts.robot_signs)})"
+    if not facts.envelope_from:
+        return "it has no envelope sender, as bounces"
+    if facts.envelope_from == facts.envelope_to:
+        return "it comes from the address that it came to"
+    return facts.loops
 
 
 def _arrange(action: MoveOnServer | FlagOnServer, facts: Facts, state: _State) -> str:

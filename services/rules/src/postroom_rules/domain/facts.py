@@ -12,12 +12,14 @@ from postroom_contract.mail import (
     Person,
     Role,
 )
+from postroom_contract.rules import Rating
 from postroom_mail.read import Mail
 from postroom_mail.robot import FORWARDED_HEADER, MAX_HOPS, report_kind, robot_signs
 from postroom_mail.text import one_line
 from postroom_mail.values import Attachment
 
 PREVIEW_LENGTH = 300
+REFERENCES = 10
 BODY_LENGTH = 256 * 1024
 
 
@@ -53,6 +55,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All `none` where nobody was asked."""
     loops: str
     """Why sending the mail on would make a loop; empty when it would not."""
+    rating: Rating | None = None
+    """What the mail was rated; None: nobody was asked."""
+    history: bool = False
+    """An old mail: nobody is told of it."""
     report: str = ""
     """Which kind of report it is; empty: none."""
 
@@ -72,7 +78,14 @@ def people(mailboxes: tuple[object, ...]) -> tuple[Person, ...]:
     return tuple(Person(getattr(one, "name", ""), getattr(one, "address", "")) for one in mailboxes)
 
 
-def facts_of(mail: Mail, envelope: Envelope, *, own_marker: bool, zone: tzinfo = UTC) -> Facts:
+def facts_of(
+    mail: Mail,
+    envelope: Envelope,
+    *,
+    own_marker: bool,
+    zone: tzinfo = UTC,
+    rating: Rating | None = None,
+) -> Facts:
     """Return the facts of a mail as it came to one recipient; `zone`: whose clock is meant."""
     senders = _all_faces(people(mail.from_))
     to = _all_faces(people(mail.to))
@@ -101,6 +114,8 @@ def facts_of(mail: Mail, envelope: Envelope, *, own_marker: bool, zone: tzinfo =
         authentication=envelope.authentication or Authentication(),
         loops=_loops(mail, own_marker=own_marker),
         report=report_kind(mail),
+        rating=rating,
+        history=envelope.history,
     )
 
 
@@ -130,4 +145,5 @@ def summary_of(mail: Mail, facts: Facts) -> MailSummary:
         robot_signs=facts.robot_signs,
         defects=mail.defects,
         report=facts.report,
+        references=tuple(dict.fromkeys((*mail.references, *mail.in_reply_to)))[-REFERENCES:],
     )
