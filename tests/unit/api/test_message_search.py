@@ -31,7 +31,7 @@ def test_words_are_bounded() -> None:
 def test_what_is_wanted_is_said_literally() -> None:
     wanted = MessageQuery(search="a b", sender="50%_\\", tag="x").wanted()
     assert wanted == {
-        "deleted": False, "words": "'a':* & 'b':*", "sender": "%50\\%\\_\\\\%", "tag": "x",
+        "deleted": False, "quarantine": False, "words": "'a':* & 'b':*", "sender": "%50\\%\\_\\\\%", "tag": "x",
     }  # fmt: skip
     assert not MessageQuery(mailbox="mbx_1", deleted=True).narrow
     assert MessageQuery(read=False).narrow

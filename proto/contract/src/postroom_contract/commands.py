@@ -1,6 +1,7 @@
 """What one service asks another to do. Ids derive from cause and action: asking twice is once."""
 
 import hashlib
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -153,7 +154,9 @@ class TrainMail(CommandBase, frozen=True, kw_only=True, tag="rules.train"):
     mail: MailReference
     spam: bool | None
     by: str
-    """Who taught it: a rule's id, a user's, or `quarantine`."""
+    """Who taught it: `rules`, or a user's id."""
+    at: datetime
+    """What was taught later than this holds."""
     charset: str = ""
 
 

@@ -34,6 +34,7 @@ from postroom_api.http.render import Pages
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
+from postroom_api.http.spam import SpamDesk
 from postroom_api.http.staff import Staff
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
@@ -70,6 +71,7 @@ from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.smtp_server import SmtpServerRows
+from postroom_api.postgres.spam_filter import SpamFilterRows
 from postroom_api.postgres.submission_passwords import SubmissionPasswords
 from postroom_api.postgres.suppressions import Suppressions
 from postroom_api.postgres.tokens import Tokens
@@ -161,6 +163,7 @@ async def start(process: Process) -> None:
         SuppressionDesk(Suppressions(access), relay),
         QueueDesk(Queue(access), bus, process.clock, relay),
         SmtpServerDesk(SmtpServerRows(access), bus, relay, vitals),
+        SpamDesk(SpamFilterRows(access), relay),
     )  # fmt: skip
     shared = Shared(
         people,

@@ -1,6 +1,7 @@
 """Configuration on its one way: Postgres → outbox → bucket.
 
-Who was deactivated or came back is no document: the forums are told by a command.
+Who was deactivated or came back is no document: the forums are told by a command; so are rules of
+mails that were taught, or released.
 
 Law: the epoch key is written after all configuration has been published once, so that a reader
 which has it has everything (smtp answers 550 only then).
@@ -14,7 +15,7 @@ import structlog
 from postroom_api.postgres.worker import Worker
 from postroom_contract import commands, subjects
 from postroom_contract.codec import encode
-from postroom_contract.commands import SilencePerson
+from postroom_contract.commands import Command
 from postroom_runtime.bus import Bus
 from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
@@ -49,11 +50,13 @@ class ConfigurationRelay:
 
     async def _read(self, keys: Sequence[str]) -> list[list[Publication]]:
         silences = await self._worker.silences(keys)
+        mails = await self._worker.mail_commands(keys)
         documents = await self._worker.documents(keys)
         return [
             [
                 *(Publication(subjects.config(at), encode(one), None) for at, one in found),
                 *([_told(silences[key])] if key in silences else []),
+                *([_told(mails[key])] if key in mails else []),
             ]
             for key, found in zip(keys, documents, strict=True)
         ]
@@ -79,5 +82,5 @@ class ConfigurationRelay:
         await self._bus.publish(Publication(subject, epoch, None))
 
 
-def _told(command: SilencePerson) -> Publication:
+def _told(command: Command) -> Publication:
     return Publication(commands.subject_of(command), encode(command), command.id)

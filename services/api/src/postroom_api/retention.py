@@ -43,6 +43,7 @@ class Retention:
         """Do one round."""
         await self._worker.forget_deleted(self._clock.now() - KEPT)
         await self._worker.forget_refusals(self._clock.before(REFUSALS_DAYS * DAY_SECONDS))
+        await self._worker.end_quarantine(self._clock.now())
         kept = await self._worker.kept_mailboxes()
         if not kept:
             return

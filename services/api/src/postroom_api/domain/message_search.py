@@ -11,9 +11,14 @@ from postroom_contract.rules import Importance
 MAX_WORDS: Final = 8
 BULK: Final = 200
 """Mails of one bulk call."""
+ALL: Final = 10_000
+"""Mails of one bulk call over all that match."""
 MAX_TAG: Final = 100
 _WORD: Final = re.compile(r"[^\W_]+")
-Mark = Literal["spam", "not_spam", "read", "unread", "delete", "restore", "tag", "untag"]
+Mark = Literal[
+    "spam", "not_spam", "forget", "read", "unread", "delete", "restore", "tag", "untag", "release",
+]  # fmt: skip
+"""`forget`: what the filter was taught of it; `release`: from quarantine, and it is no spam."""
 
 
 class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,15 +38,20 @@ class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     deleted: bool = False
+    quarantine: bool = False
+    """What is kept apart, instead of the rest."""
 
     @property
     def narrow(self) -> bool:
         """Whether anything is wanted at all, beside a mailbox."""
-        return msgspec.structs.replace(self, mailbox="", deleted=False) != MessageQuery()
+        return (
+            msgspec.structs.replace(self, mailbox="", deleted=False, quarantine=False)
+            != MessageQuery()
+        )
 
     def wanted(self) -> dict[str, Any]:
         """Return it for `config.messages_found`."""
-        found: dict[str, Any] = {"deleted": self.deleted}
+        found: dict[str, Any] = {"deleted": self.deleted, "quarantine": self.quarantine}
         if words := words_of(self.search):
             # Letters and digits only: none of them means anything to the query.
             found["words"] = " & ".join(f"'{word}':*" for word in words)

@@ -85,6 +85,10 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     forum: str | None
     topic: str | None
     post: str | None
+    quarantined_until: datetime | None = None
+    """It is kept apart until then, and deleted after it."""
+    trained: bool | None = None
+    """What the spam filter was taught of it; None: nothing."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from postroom_api.http import (
     queue_api,
     sharing_api,
     smtp_server_api,
+    spam_api,
     submission_api,
     suppressions_api,
     system_api,
@@ -260,5 +261,6 @@ def router() -> Router:
         *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
         *submission_api.HANDLERS, *mail_domains_api.HANDLERS, *queue_api.HANDLERS,
         *smtp_server_api.HANDLERS, *message_api.HANDLERS, *suppressions_api.HANDLERS,
+        *spam_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

@@ -34,6 +34,7 @@ from postroom_api.http import (
     sharing_pages,
     sign_in_pages,
     smtp_server_pages,
+    spam_pages,
     suppression_pages,
     system_pages,
     trial_pages,
@@ -59,6 +60,7 @@ from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
+from postroom_api.http.spam import SpamDesk
 from postroom_api.http.staff import Staff
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
@@ -78,7 +80,8 @@ PAGES = (
     pages, rule_pages, mailbox_pages, sign_in_pages, people_pages, account_pages, profile_pages,
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
-    mail_domain_pages, queue_pages, message_pages, smtp_server_pages, suppression_pages,
+    mail_domain_pages, queue_pages, message_pages, smtp_server_pages, spam_pages,
+    suppression_pages,
 )  # fmt: skip
 
 
@@ -106,6 +109,7 @@ class Desks:
     suppressions: SuppressionDesk
     queue: QueueDesk
     smtp_server: SmtpServerDesk
+    spam_filter: SpamDesk
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from postroom_api.domain.message_search import BULK, MAX_TAG, Mark, MessageQuery
+from postroom_api.domain.message_search import ALL, BULK, MAX_TAG, Mark, MessageQuery
 from postroom_api.domain.values import (
     Delivery,
     MessageRow,
@@ -136,10 +136,13 @@ class Desk:
         limit: int,
         *,
         deleted: bool = False,
+        quarantine: bool = False,
         mailbox: str | None = None,
     ) -> PageOf[MessageRow]:
-        """Return a page of the log, or of what was deleted; of one mailbox where asked for."""
-        return await self._log.messages(who, cursor, limit, deleted=deleted, mailbox=mailbox)
+        """Return a page of the log, or of what was deleted, or kept apart; of one mailbox if so."""
+        return await self._log.messages(
+            who, cursor, limit, deleted=deleted, quarantine=quarantine, mailbox=mailbox
+        )
 
     async def search(
         self, who: Principal, query: MessageQuery, cursor: str | None, limit: int
@@ -147,18 +150,54 @@ class Desk:
         """Return a page of the mails that fit, newest first."""
         if not query.narrow:
             return await self.messages(
-                who, cursor, limit, deleted=query.deleted, mailbox=query.mailbox or None
+                who,
+                cursor,
+                limit,
+                deleted=query.deleted,
+                quarantine=query.quarantine,
+                mailbox=query.mailbox or None,
             )
         return await self._log.search(who, query, cursor, limit)
 
     async def mark(
-        self, who: Principal, messages: Sequence[str], mark: Mark, tag: str = ""
+        self,
+        who: Principal,
+        messages: Sequence[str],
+        mark: Mark,
+        tag: str = "",
+        *,
+        teach: bool = False,
     ) -> list[str]:
-        """Mark many mails at once; return those that were there and theirs to change."""
+        """Mark many mails at once; return those that were there and theirs to change.
+
+        `teach`: the spam filter learns whether they are spam.
+        """
         tag = one_line(tag).strip()[:MAX_TAG]
         if mark in {"tag", "untag"} and not tag:
             raise invalid("tag", "needed", "Say which tag.")
-        return await self._log.mark(who, messages[:BULK], mark, tag, self._clock.now())
+        now = self._clock.now()
+        return await self._log.mark(who, messages[:BULK], mark, tag, now, teach=teach)
+
+    async def mark_matching(
+        self, who: Principal, query: MessageQuery, mark: Mark, tag: str = "", *, teach: bool = False
+    ) -> int:
+        """Mark all mails that match, at most ALL, the newest first; return how many were theirs.
+
+        Each page is a transaction of its own: who is interrupted asks again.
+        """
+        cursor, seen, done = None, 0, 0
+        while seen < ALL:
+            found = await self.search(who, query, cursor, BULK)
+            names = [row.id for row in found.data]
+            if not names:
+                break
+            seen += len(names)
+            # A page goes on behind its last mail, whether or not that still matches.
+            done += len(await self.mark(who, names, mark, tag, teach=teach))
+            cursor = found.next_cursor
+            if cursor is None:
+                break
+        return done
 
     async def restore(self, who: Principal, message: str) -> MessageDetail:
         """Bring a deleted mail back."""

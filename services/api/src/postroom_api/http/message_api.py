@@ -23,18 +23,54 @@ def _named(name: str, words: str, length: int = 200) -> Any:
     return QueryParameter(name=name, description=words, max_length=length)
 
 
+class Matching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which mails: as the parameters of the list."""
+
+    search: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    mailbox: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    sender: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    recipient: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    spam: bool | None = None
+    read: bool | None = None
+    importance: Importance | None = None
+    tag: Annotated[str, msgspec.Meta(max_length=MAX_TAG)] = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    deleted: bool = False
+    quarantine: bool = False
+
+
 class Marks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be done to which mails; `tag` with `tag` and `untag`."""
+    """What is to be done to which mails; `tag` with `tag` and `untag`.
+
+    `teach`: the spam filter learns it, with `spam` and `not_spam`; `release` teaches with it too.
+    """
 
     messages: Annotated[list[str], msgspec.Meta(min_length=1, max_length=BULK)]
     mark: Mark
     tag: Annotated[str, msgspec.Meta(max_length=MAX_TAG)] = ""
+    teach: bool = False
+
+
+class MatchingMarks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be done to all mails that match, at most 10,000, the newest first."""
+
+    matching: Matching
+    mark: Mark
+    tag: Annotated[str, msgspec.Meta(max_length=MAX_TAG)] = ""
+    teach: bool = False
 
 
 class Marked(msgspec.Struct, frozen=True):
     """The mails that were there and theirs to change."""
 
     messages: list[str]
+
+
+class MatchingMarked(msgspec.Struct, frozen=True):
+    """How many mails were marked."""
+
+    marked: int
 
 
 @get(
@@ -50,6 +86,9 @@ async def list_messages(
     cursor: Cursor = None,
     deleted: Annotated[
         bool, QueryParameter(name="deleted", description="The deleted instead")
+    ] = False,
+    quarantine: Annotated[
+        bool, QueryParameter(name="quarantine", description="What is kept apart instead")
     ] = False,
     mailbox: Annotated[str | None, _named("mailbox", "Of this mailbox only", 100)] = None,
     search: Annotated[
@@ -79,7 +118,7 @@ async def list_messages(
     query = MessageQuery(
         search=search or "", mailbox=mailbox or "", sender=sender or "", recipient=recipient or "",
         spam=spam, read=read, importance=importance, tag=tag or "", since=since, until=until,
-        deleted=deleted,
+        deleted=deleted, quarantine=quarantine,
     )  # fmt: skip
     return await desk.search(who, query, cursor, limit)
 
@@ -87,12 +126,25 @@ async def list_messages(
 @post(
     "/messages/marks",
     operation_id="markMessages",
-    summary="Mark many mails at once: spam or not, read or not, deleted or not, a tag more or less",
+    summary="Mark many mails: spam, read, deleted, released, tagged, or not",
     status_code=200,
     **needs("mailboxes:write"),
 )
 async def mark_messages(who: Who, desk: At, data: Marks) -> Marked:
-    return Marked(await desk.mark(who, data.messages, data.mark, data.tag))
+    return Marked(await desk.mark(who, data.messages, data.mark, data.tag, teach=data.teach))
 
 
-HANDLERS: list[Any] = [list_messages, mark_messages]
+@post(
+    "/messages/marks/matching",
+    operation_id="markMatchingMessages",
+    summary="Mark all mails that match",
+    status_code=200,
+    **needs("mailboxes:write"),
+)
+async def mark_matching(who: Who, desk: At, data: MatchingMarks) -> MatchingMarked:
+    query = MessageQuery(**{f: getattr(data.matching, f) for f in Matching.__struct_fields__})
+    marked = await desk.mark_matching(who, query, data.mark, data.tag, teach=data.teach)
+    return MatchingMarked(marked)
+
+
+HANDLERS: list[Any] = [list_messages, mark_messages, mark_matching]

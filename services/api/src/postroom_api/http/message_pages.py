@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast, get_args
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar import Response, Router, get, post
@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from postroom_api.domain.message_search import Mark, MessageQuery
 from postroom_api.http.desk import Desk
 from postroom_api.http.pages import PAGE, SEE_OTHER, Cursor, Of, Req, Who, page
+from postroom_api.http.problems import not_found
 from postroom_contract.rules import Importance
 
 At = NamedDependency[Desk]
@@ -34,6 +35,7 @@ class MessageForm(msgspec.Struct):
     until: str = ""
     mailbox: str = ""
     deleted: str = ""
+    quarantine: str = ""
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> "MessageForm":
@@ -62,12 +64,17 @@ class MessageForm(msgspec.Struct):
             since=_day(self.since),
             until=_day(self.until, after=1),
             deleted=self.deleted == "true",
+            quarantine=self.quarantine == "true",
         )
 
     def encoded(self) -> str:
         """Return it as a query, without what is empty."""
         plain = msgspec.to_builtins(self)
         return urlencode({name: value for name, value in plain.items() if value})
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 9 else 0  # noqa: PLR2004 - what somebody typed
 
 
 def _day(text: str, after: int = 0) -> datetime | None:
@@ -87,21 +94,38 @@ async def messages_page(
     found = await desk.search(who, form.query(), cursor, PAGE)
     return page(
         request, "messages.html", page=found, form=form, box=box, query=form.encoded(),
-        deleted=form.deleted == "true",
+        deleted=form.deleted == "true", quarantine=form.quarantine == "true",
+        marked=_number(str(request.query_params.get("marked", ""))),
     )  # fmt: skip
 
 
 @post("/messages/marks", include_in_schema=False)
 async def mark_messages(request: Req, who: Who, desk: At) -> Redirect:
     fields = await request.form()
-    mark = str(fields.get("mark", ""))
+    query = str(fields.get("query", ""))
+    form = MessageForm.of(dict(parse_qsl(query)))
+    mark, tag, teach = str(fields.get("mark", "")), str(fields.get("tag", "")), "teach" in fields
     messages = [str(one) for one in fields.getall("message", [])]
-    if mark in MARKS and messages:
-        await desk.mark(who, messages, mark, str(fields.get("tag", "")))
-    return Redirect(f"/messages?{fields.get('query', '')}", status_code=SEE_OTHER)
+    marked = 0
+    if mark in MARKS and fields.get("which") == "matching":
+        marked = await desk.mark_matching(who, form.query(), mark, tag, teach=teach)
+    elif mark in MARKS and messages:
+        marked = len(await desk.mark(who, messages, mark, tag, teach=teach))
+    told = {"marked": marked} if marked else {}
+    back = "&".join(one for one in (form.encoded(), urlencode(told)) if one)
+    return Redirect(f"/messages?{back}", status_code=SEE_OTHER)
+
+
+@post("/messages/{message:str}/mark", include_in_schema=False)
+async def mark_message(request: Req, who: Who, desk: At, message: str) -> Redirect:
+    """Mark one mail, from its own page; the filter learns it."""
+    mark = str((await request.form()).get("mark", ""))
+    if mark not in MARKS or not await desk.mark(who, [message], mark, teach=True):
+        raise not_found("message")
+    return Redirect(f"/messages/{message}", status_code=SEE_OTHER)
 
 
 def router() -> Router:
     """Return the routes."""
-    handlers: list[Any] = [messages_page, mark_messages]
+    handlers: list[Any] = [messages_page, mark_messages, mark_message]
     return Router("", route_handlers=handlers)

@@ -160,6 +160,7 @@ async def message_page(request: Req, who: Who, desk: At, message: str) -> Respon
         event=found.event,
         decision=found.event.decision,
         posts=actions,
+        managed=found.managed,
     )
 
 

@@ -12,6 +12,7 @@ from postroom_api.domain.values import Delivery, MessageRow, PageOf, Principal, 
 from postroom_api.domain.visible import for_eyes
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.audit import note_reading, record_all
+from postroom_api.postgres.configuration import note
 from postroom_api.postgres.pages import page_of
 from postroom_contract.commands import Redo
 from postroom_contract.events import MailSorted
@@ -20,7 +21,8 @@ from postroom_contract.mail import Pointer
 
 _MESSAGE = (
     "id, mailbox, received_at, recipient, envelope_sender, from_name, from_address, subject, size,"
-    " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post"
+    " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post,"
+    " quarantined_until, trained"
 )
 _MARKS: Final[dict[Mark, str]] = {
     "spam": "spam = true",
@@ -31,7 +33,13 @@ _MARKS: Final[dict[Mark, str]] = {
     "restore": "deleted_at = NULL",
     "tag": "tags = array_append(array_remove(tags, $2), $2)",
     "untag": "tags = array_remove(tags, $2)",
+    "forget": "trained = NULL",
+    "release": "quarantined_until = NULL, released_at = $3, spam = false",
 }
+_TEACHING: Final[dict[Mark, str]] = {
+    "spam": "true", "not_spam": "false", "release": "false", "forget": "NULL::boolean",
+}  # fmt: skip
+"""What the filter is taught by a mark."""
 _RULES = "SELECT id FROM config.rule"
 DELIVERY = (
     "serial, origin, outbox, forum, recipient, subject, message_id, state, reply, attempt,"
@@ -46,6 +54,8 @@ class MessageDetail(msgspec.Struct, frozen=True):
     row: MessageRow
     event: MailSorted
     raw: Pointer
+    managed: bool
+    """They may mark it."""
 
 
 class Log:
@@ -61,6 +71,7 @@ class Log:
         limit: int,
         *,
         deleted: bool = False,
+        quarantine: bool = False,
         mailbox: str | None = None,
     ) -> PageOf[MessageRow]:
         """Return a page of mail, newest first; of the deleted, of one mailbox where asked for."""
@@ -68,15 +79,17 @@ class Log:
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
                 f"SELECT {_MESSAGE} FROM config.message WHERE account = $1"  # noqa: S608 - constants
-                f"{' AND mailbox = $6' if mailbox else ''}"
+                f"{' AND mailbox = $7' if mailbox else ''}"
                 " AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3))"
                 " AND (deleted_at IS NOT NULL) = $5"
+                " AND ($5 OR (quarantined_until IS NOT NULL) = $6)"
                 " ORDER BY received_at DESC, id DESC LIMIT $4",
                 who.account,
                 before,
                 row,
                 limit + 1,
                 deleted,
+                quarantine,
                 *((mailbox,) if mailbox else ()),
             )
         return page_of(rows, limit, MessageRow, lambda one: (one.received_at, one.id))
@@ -105,21 +118,46 @@ class Log:
         return page_of(rows, limit, MessageRow, lambda one: (one.received_at, one.id))
 
     async def mark(
-        self, who: Principal, messages: Sequence[str], mark: Mark, tag: str, now: datetime
+        self,
+        who: Principal,
+        messages: Sequence[str],
+        mark: Mark,
+        tag: str,
+        now: datetime,
+        *,
+        teach: bool = False,
     ) -> list[str]:
-        """Mark mails; return the ids of those that were there and theirs to change."""
+        """Mark mails; return the ids of those that were there and theirs to change.
+
+        `teach`: the spam filter learns it, where the mark says whether it is spam.
+        """
+        change = _MARKS[mark]
+        taught = _TEACHING.get(mark) if teach or mark == "forget" else None
+        if taught:
+            change = (
+                f"{change}, " * (mark != "forget")
+                + f"trained = {taught}, trained_by = $4, trained_at = $3"
+            )
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
-                f"UPDATE config.message SET {_MARKS[mark]} WHERE id = ANY($1)"  # noqa: S608 - constants
+                f"UPDATE config.message SET {change} WHERE id = ANY($1)"  # noqa: S608 - constants
+                f"{' AND quarantined_until IS NOT NULL' if mark == 'release' else ''}"
+                f"{' AND trained IS NOT NULL' if mark == 'forget' else ''}"
                 " AND ((SELECT config.manages()) OR mailbox IN"
                 " (SELECT config.managed_mailboxes()))"
                 # Not every mark takes both, and each must have a type.
-                " AND $2::text IS NOT NULL AND $3::timestamptz IS NOT NULL RETURNING id",
+                " AND $2::text IS NOT NULL AND $3::timestamptz IS NOT NULL"
+                " AND $4::text IS NOT NULL RETURNING id",
                 list(messages),
                 tag,
                 now,
+                who.id,
             )
             done = [row["id"] for row in rows]
+            if taught:
+                await note(connection, *(f"training {one}" for one in done))
+            if mark == "release":
+                await note(connection, *(f"released {one}" for one in done))
             if done:
                 await record_all(
                     connection,
@@ -133,7 +171,9 @@ class Log:
         """Return one mail, or None."""
         async with self._access.principal(who) as connection:
             row = await connection.fetchrow(
-                f"SELECT {_MESSAGE}, event, stream, sequence FROM config.message WHERE id = $1",  # noqa: S608 - constant
+                f"SELECT {_MESSAGE}, event, stream, sequence, (SELECT config.manages())"  # noqa: S608 - constant
+                " OR mailbox IN (SELECT config.managed_mailboxes()) AS managed"
+                " FROM config.message WHERE id = $1",
                 message,
             )
             if row is None:
@@ -146,7 +186,8 @@ class Log:
             decision = for_eyes(event.decision, {one["id"] for one in rules})
             event = msgspec.structs.replace(event, decision=decision)
         raw = Pointer(values.pop("stream"), values.pop("sequence"))
-        return MessageDetail(MessageRow(**values), event, raw)
+        managed = values.pop("managed")
+        return MessageDetail(MessageRow(**values), event, raw, managed)
 
     async def restore(self, who: Principal, message: str) -> bool:
         """Bring a deleted mail back; False when there is no such mail."""

@@ -19,6 +19,7 @@ Document = (
     | documents.SuppressedDocument
     | documents.HoldDocument
     | documents.DoorDocument
+    | documents.SpamDocument
 )
 
 
@@ -248,6 +249,23 @@ async def ruleset(connection: Connection, scope: str) -> list[tuple[str, Documen
     return found
 
 
+async def spam(connection: Connection, account: str) -> tuple[str, Document]:
+    """Return (key, document) of how an account's mail is rated."""
+    row: Any = await connection.fetchrow(
+        "SELECT account, mark_at, quarantine_at, quarantine_days, trusted_headers, allowed,"
+        " blocked, version FROM config.spam_filter WHERE account = $1",
+        account,
+    )
+    document = (
+        msgspec.convert(dict(row), documents.SpamDocument)
+        if row
+        else documents.SpamDocument(
+            account=account, deleted=True, version=await _next_version(connection)
+        )
+    )
+    return documents.spam_key(account), document
+
+
 Reader = Callable[[Connection, str], Awaitable[list[tuple[str, Document]]]]
 
 
@@ -265,6 +283,7 @@ READERS: Final[dict[str, Reader]] = {
     "suppressed": _alone(suppressed),
     "hold": _alone(hold),
     "door": door,
+    "spam": _alone(spam),
     "rule": _alone(gone_rule),
     "ruleset": ruleset,
 }

@@ -4,8 +4,8 @@ Law: no request handler imports this module (import-linter): it bypasses row lev
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -16,7 +16,14 @@ from postroom_api.postgres.checks import write_check
 from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
 from postroom_api.postgres.suppressing import suppress_failing
-from postroom_contract.commands import SetAside, SilencePerson
+from postroom_contract.commands import (
+    Command,
+    MailReference,
+    ReleaseMail,
+    SetAside,
+    SilencePerson,
+    TrainMail,
+)
 from postroom_contract.events import (
     DeliveryReported,
     Event,
@@ -26,11 +33,15 @@ from postroom_contract.events import (
     PostCreated,
 )
 from postroom_contract.ids import derived_id
+from postroom_contract.mail import Pointer
+from postroom_contract.rules import MarkSpam
 from postroom_runtime.messages import Found
 from postroom_runtime.postgres import Connection, Database
 
 _REFUSED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """Errors that lie in the value, not in the moment."""
+MAIL_NOTES: Final = frozenset({"training", "released"})
+"""Notes of a mail that rules hear of by a command."""
 
 
 class UnwritableError(ValueError):
@@ -96,6 +107,39 @@ class Worker:
             for row in rows
         }
 
+    async def mail_commands(self, keys: Sequence[str]) -> dict[str, Command]:
+        """Return for each noted mail what rules are to do, as things are now.
+
+        A key is `training <mail>` or `released <mail>`.
+        """
+        noted = [key.partition(" ") for key in keys]
+        wanted = [rest for kind, _, rest in noted if kind in MAIL_NOTES]
+        if not wanted:
+            return {}
+        async with self.database.transaction() as connection:
+            rows = await connection.fetch(
+                "SELECT id, account, mailbox, stream, sequence, envelope_sender, trained,"
+                " trained_by, trained_at, released_at, coalesce(event ->> 'charset', '') AS charset"
+                " FROM config.message WHERE id = ANY($1)",
+                wanted,
+            )
+        found = {row["id"]: row for row in rows}
+        return {
+            f"{kind} {rest}": _mail_command(kind, found[rest])
+            for kind, _, rest in noted
+            if kind in MAIL_NOTES and rest in found
+        }
+
+    async def end_quarantine(self, now: datetime) -> int:
+        """Delete what was kept apart long enough; return how many."""
+        async with self.database.transaction(seconds=30) as connection:
+            status = await connection.execute(
+                "UPDATE config.message SET deleted_at = $1"
+                " WHERE quarantined_until < $1 AND deleted_at IS NULL",
+                now,
+            )
+        return int(status.rpartition(" ")[2])
+
     async def note_everything(self) -> None:
         """Note all configuration for publication: the bucket is empty or was made anew."""
         async with self.database.transaction(seconds=20) as connection:
@@ -108,6 +152,7 @@ class Worker:
                 ("suppression", "'suppressed ' || account || ' ' || address"),
                 ("hold", "'hold ' || account || ' ' || domain"),
                 ("door", "'door smtp'"),
+                ("spam_filter", "'spam ' || account"),
             ):
                 await connection.execute(
                     f"INSERT INTO config.outbox (key) SELECT {key} FROM config.{table}"  # noqa: S608 - constants
@@ -250,9 +295,34 @@ class Worker:
         return True
 
 
+def _mail_command(kind: str, row: Any) -> Command:
+    about: dict[str, Any] = {
+        "account": row["account"],
+        "correlation": row["id"],
+        "causation": row["id"],
+        "mail": MailReference(
+            id=row["id"],
+            mailbox=row["mailbox"],
+            raw=Pointer(row["stream"], row["sequence"]),
+            envelope_sender=row["envelope_sender"],
+        ),
+    }
+    if kind == "released":
+        return ReleaseMail(id=derived_id("cmd", "release", row["id"]), **about)
+    at = row["trained_at"]
+    return TrainMail(
+        id=derived_id("cmd", "train", row["id"], at.isoformat()),
+        spam=row["trained"],
+        by=row["trained_by"],
+        at=at,
+        charset=row["charset"],
+        **about,
+    )
+
+
 async def _documents(connection: Connection, kind: str, rest: str) -> list[tuple[str, Document]]:
-    if kind == "person":
-        return []  # no document: the forums are told by a command
+    if kind == "person" or kind in MAIL_NOTES:
+        return []  # no document: the forums, and rules, are told by a command
     return await stored_documents.READERS[kind](connection, rest)
 
 
@@ -288,12 +358,15 @@ async def _write_event(connection: Connection, found: Found, event: Event) -> No
 
 async def _write_mail(connection: Connection, found: Found, event: MailSorted) -> None:
     sender = event.summary.sender
+    taught = [one for one in event.decision.actions if isinstance(one, MarkSpam) and one.train]
     await connection.execute(
         "INSERT INTO config.message (id, account, mailbox, received_at, recipient,"
         " envelope_sender, from_name, from_address, subject, size, importance, spam_rating,"
-        " stream, sequence, event, spam, tags, read, deleted_at)"
+        " stream, sequence, event, spam, tags, read, deleted_at, quarantined_until, trained,"
+        " trained_by)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-        " $16, $17, $18, $19)"
+        " $16, $17, $18, $19, $20, $21::boolean,"
+        " CASE WHEN $21::boolean IS NULL THEN '' ELSE 'rules' END)"
         " ON CONFLICT (id) DO NOTHING",
         event.about,
         event.account,
@@ -314,6 +387,10 @@ async def _write_mail(connection: Connection, found: Found, event: MailSorted) -
         [_text(tag) for tag in event.decision.tags],
         event.decision.read,
         event.time if event.decision.deleted else None,
+        event.time + timedelta(days=event.decision.quarantine_days)
+        if event.decision.quarantine_days
+        else None,
+        taught[-1].spam if taught else None,
     )
 
 

@@ -22,6 +22,7 @@ NOTED: Final = (
     ("submission_password", "'submission ' || login"),
     ("suppression", "'suppressed ' || account || ' ' || address"),
     ("hold", "'hold ' || account || ' ' || domain"),
+    ("spam_filter", "'spam ' || account"),
 )
 """Configuration, in an order in which it can go, with the note that makes its deletion known."""
 LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check", "refusal")

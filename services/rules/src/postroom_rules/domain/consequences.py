@@ -111,6 +111,7 @@ def _training(event: MailSorted, common: dict[str, Any]) -> Command | None:
         id=derived_id("cmd", event.about, "train"),
         spam=said[-1].spam,
         by="rules",
+        at=event.time,
         charset=event.charset,
         **common,
     )
