@@ -7,6 +7,7 @@ recorded issues its commands and evaluates nothing.
 from datetime import UTC, tzinfo
 
 from postroom_contract.codec import ENVELOPE_HEADER, envelope_from_header
+from postroom_contract.commands import ReleaseMail
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope, Pointer
@@ -14,10 +15,11 @@ from postroom_contract.ruling import Trial, TryMail
 from postroom_mail.build import LOOP_HEADER
 from postroom_mail.tokens import TokenKeys, marker_valid
 from postroom_mail.values import Mail
-from postroom_rules.domain.consequences import consequences
-from postroom_rules.domain.decide import decide
+from postroom_rules.domain.consequences import consequences, own_events, released
+from postroom_rules.domain.decide import RULED_ROLES, decide
 from postroom_rules.domain.facts import Facts, facts_of, summary_of
-from postroom_rules.ports import Decisions, ReadMail, Rulesets
+from postroom_rules.domain.spam_tokens import MailAndTokens
+from postroom_rules.ports import Decisions, Ratings, ReadMail, Rulesets
 from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered
 from postroom_runtime.errors import RefusedError
@@ -33,8 +35,10 @@ class SortMail:
         read: ReadMail,
         keys: TokenKeys,
         clock: Clock,
+        ratings: Ratings,
         zone: tzinfo = UTC,
     ) -> None:
+        self._ratings = ratings
         self._zone = zone
         self._read = read
         self._rulesets = rulesets
@@ -55,12 +59,25 @@ class SortMail:
             event = await self._decisions.record(await self._decide(delivered, envelope))
         for command in consequences(event):
             await self._decisions.issue(command)
+        for told in own_events(event, event.decision.actions):
+            await self._decisions.tell(told)
+
+    async def release(self, command: ReleaseMail) -> None:
+        """Do what was withheld while a mail was in quarantine, by its recorded decision."""
+        mail = command.mail
+        event = await self._decisions.recorded(command.account, mail.mailbox, mail.id)
+        if event is None:
+            raise RefusedError("the decision on the mail is no longer recorded")
+        for one in released(event):
+            await self._decisions.issue(one)
+        for told in own_events(event, event.decision.withheld):
+            await self._decisions.tell(told)
 
     async def _decide(self, delivered: Delivered, envelope: Envelope) -> MailSorted:
         ruleset = self._rulesets.of(envelope.account, envelope.mailbox)
         charset = self._rulesets.charset(envelope.mailbox)
-        mail = await self._read(delivered.data, charset)
-        facts = self._facts(mail, envelope)
+        read = await self._read(delivered.data, charset)
+        mail, facts = read.mail, await self._facts(read, envelope, delivered.data)
         return MailSorted(
             id=derived_id("evt", "mail.sorted", envelope.id),
             time=self._clock.now(),
@@ -91,7 +108,7 @@ class SortMail:
 
     async def trial(self, question: TryMail) -> Trial:
         """Return what the rules in force would decide, without doing anything."""
-        mail = await self._read(question.raw, self._rulesets.charset(question.mailbox))
+        read = await self._read(question.raw, self._rulesets.charset(question.mailbox))
         envelope = Envelope(
             id="msg_trial",
             account=question.account,
@@ -106,12 +123,19 @@ class SortMail:
             authentication=question.authentication,
             transaction="txn_trial",
         )
-        facts = self._facts(mail, envelope)
+        facts = await self._facts(read, envelope, question.raw)
         ruleset = self._rulesets.of(question.account, question.mailbox)
-        return Trial(summary=summary_of(mail, facts), decision=decide(facts, ruleset))
+        return Trial(summary=summary_of(read.mail, facts), decision=decide(facts, ruleset))
 
-    def _facts(self, mail: Mail, envelope: Envelope) -> Facts:
-        return facts_of(mail, envelope, own_marker=self._is_ours(mail), zone=self._zone)
+    async def _facts(self, read: MailAndTokens, envelope: Envelope, raw: bytes) -> Facts:
+        ruled = envelope.role in RULED_ROLES
+        return facts_of(
+            read.mail,
+            envelope,
+            own_marker=self._is_ours(read.mail),
+            zone=self._zone,
+            rating=await self._ratings.rate(read, envelope, raw) if ruled else None,
+        )
 
     def _is_ours(self, mail: Mail) -> bool:
         """Return whether the mail carries our loop header for its own Message-ID."""

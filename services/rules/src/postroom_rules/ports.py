@@ -5,11 +5,16 @@ from typing import Protocol
 
 from postroom_contract.commands import Command
 from postroom_contract.events import MailSorted, RuleFired
-from postroom_mail.values import Mail
+from postroom_contract.mail import Envelope
+from postroom_contract.rules import Rating
 from postroom_rules.domain.decide import Ruleset
+from postroom_rules.domain.spam_tokens import MailAndTokens
 
-ReadMail = Callable[[bytes, str], Awaitable[Mail]]
-"""Reads a mail, with the charset of what names none; RefusedError when it goes beyond limits."""
+ReadMail = Callable[[bytes, str], Awaitable[MailAndTokens]]
+"""Reads a mail and what the spam filter sees of it, with the charset of what names none.
+
+RefusedError when it goes beyond limits.
+"""
 
 
 class Rulesets(Protocol):
@@ -20,6 +25,13 @@ class Rulesets(Protocol):
 
     def charset(self, mailbox: str) -> str:
         """Return what its mail is read in that names no charset; empty = nothing was chosen."""
+
+
+class Ratings(Protocol):
+    """What is asked about a mail before the rules are tried on it."""
+
+    async def rate(self, read: MailAndTokens, envelope: Envelope, raw: bytes) -> Rating:
+        """Return a mail's rating; UnavailableError while it cannot be known."""
 
 
 class Decisions(Protocol):

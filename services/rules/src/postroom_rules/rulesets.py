@@ -11,7 +11,8 @@ from postroom_contract.documents import (
     rule_key,
     ruleset_key,
 )
-from postroom_rules.domain.decide import Ruleset
+from postroom_rules.domain.decide import Ruleset, Thresholds
+from postroom_rules.ratings import SpamDocuments
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.errors import UnavailableError
 
@@ -27,8 +28,9 @@ def needed(key: str, data: bytes) -> bool:
 class ConfiguredRulesets:
     """Keeps the rulesets used last."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, spam: SpamDocuments) -> None:
         self._configuration = configuration
+        self._spam = spam
         self._kept: OrderedDict[str, Ruleset] = OrderedDict()
         configuration.on_change(self._forget)
 
@@ -52,6 +54,7 @@ class ConfiguredRulesets:
                 tuple(one for one in ours if one.layer == "before"),
                 own,
                 tuple(one for one in ours if one.layer == "after"),
+                self._thresholds(account),
             )
             self._kept[mailbox] = kept
             if len(self._kept) > KEPT:
@@ -63,6 +66,10 @@ class ConfiguredRulesets:
         """Return the mailbox's fallback charset; asked after `of`, so that it is known."""
         found = self._configuration.get(mailbox_key(mailbox), MailboxDocument)
         return found.charset if found else ""
+
+    def _thresholds(self, account: str) -> Thresholds:
+        found = self._spam.of(account)
+        return Thresholds(found.mark_at, found.quarantine_at, found.quarantine_days)
 
     def _layer(self, scope: str) -> tuple[int, tuple[RuleDocument, ...]]:
         """Return version and active rules of one scope."""

@@ -48,7 +48,7 @@ def canonical_entry(text: str) -> str:
     text = text.strip().removeprefix("@")
     if "@" in text:
         return parse_address(text).canonical.casefold()
-    return parse_address(f"anybody@{text}").domain
+    return parse_address(f"anybody@{text}").canonical.partition("@")[2].casefold()
 
 
 def settled(settings: SpamSettings) -> SpamSettings:
