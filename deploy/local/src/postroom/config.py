@@ -16,7 +16,7 @@ DEFAULT_ADMIN_EMAIL = "admin@postroom.local"
 # What only `up` decides, or only one service may see (postroom.services hands it on).
 OWN = re.compile(
     r"POSTROOM_(HOME|HEALTH_PORT|LOG_FORMAT|NATS_.*|DATABASE_.*|TOKEN_KEYS.*|SESSION_KEY.*|COMMAND_TOKEN.*"
-    r"|ADMIN_.*|RELAY.*|HTTP_.*|SMTP_.*|FETCHER_.*|INTERNAL_HOSTS|OIDC_.*|BASE_URL|PORTS)"
+    r"|ADMIN_.*|RELAY.*|HTTP_.*|SMTP_.*|FETCHER_.*|INTERNAL_HOSTS|RSPAMD_.*|OIDC_.*|BASE_URL|PORTS)"
 )
 
 

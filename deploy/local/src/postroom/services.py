@@ -92,7 +92,10 @@ def _smtp(around: Surroundings) -> dict[str, str]:
 
 
 def _rules(around: Surroundings) -> dict[str, str]:
-    return {"POSTROOM_TOKEN_KEYS_FILE": around.file(TOKEN_KEYS)}
+    return {
+        **around.settings.given("POSTROOM_RSPAMD_"),
+        "POSTROOM_TOKEN_KEYS_FILE": around.file(TOKEN_KEYS),
+    }
 
 
 def _api(around: Surroundings) -> dict[str, str]:
@@ -106,6 +109,7 @@ def _api(around: Surroundings) -> dict[str, str]:
         "POSTROOM_RELAY": settings.caller.get("POSTROOM_RELAY", ""),
         **settings.given("POSTROOM_HTTP_"),
         **settings.given("POSTROOM_OIDC_"),
+        "POSTROOM_INTERNAL_HOSTS": settings.internal_hosts,
         **administrator,
         "POSTROOM_HTTP_HOST": settings.http_host,
         "POSTROOM_HTTP_PORT": str(settings.http_port),

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from importlib.metadata import version as version_of
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import structlog
@@ -13,6 +13,7 @@ import uvicorn
 from postroom_api import config
 from postroom_api.completeness import Completeness
 from postroom_api.dnspython_resolver import DnspythonResolver
+from postroom_api.effects import Effects
 from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import Desks, Shared, build
 from postroom_api.http.catalogue import Catalogue
@@ -39,8 +40,10 @@ from postroom_api.http.staff import Staff
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
 from postroom_api.http.system import SystemDesk
+from postroom_api.http.tickets import TicketDesk
 from postroom_api.http.trial_mails import TrialMails
 from postroom_api.http.trials import Trials
+from postroom_api.http.webhooks import WebhookDesk
 from postroom_api.letters import Letters
 from postroom_api.live import LiveFeed
 from postroom_api.nats import NatsServices
@@ -74,21 +77,35 @@ from postroom_api.postgres.smtp_server import SmtpServerRows
 from postroom_api.postgres.spam_filter import SpamFilterRows
 from postroom_api.postgres.submission_passwords import SubmissionPasswords
 from postroom_api.postgres.suppressions import Suppressions
+from postroom_api.postgres.tickets import Tickets
 from postroom_api.postgres.tokens import Tokens
 from postroom_api.postgres.trial_mails import TrialMails as TrialMailRows
 from postroom_api.postgres.users import Users
+from postroom_api.postgres.webhooks import Webhooks
 from postroom_api.postgres.worker import Worker
+from postroom_api.postgres.worker_effects import EffectRows
 from postroom_api.postgres.worker_removal import RemovalRows
 from postroom_api.projector import Projector
 from postroom_api.reconciler import Reconciler
 from postroom_api.relay import ConfigurationRelay
 from postroom_api.removal import Removal
 from postroom_api.retention import Retention
-from postroom_api.sealing import FACTORS, GRANTING, KEPT_ANSWERS, SIGNING_IN, FetcherSeal, OwnSeal
+from postroom_api.sealing import (
+    FACTORS,
+    GRANTING,
+    KEPT_ANSWERS,
+    SIGNING_IN,
+    WEBHOOKS,
+    FetcherSeal,
+    OwnSeal,
+)
+from postroom_api.ticket_news import TicketNews
 from postroom_api.vitals import Vitals
-from postroom_contract.streams import STREAMS
+from postroom_api.webhook_caller import WebhookCaller
+from postroom_contract.streams import API_COMMANDS, STREAMS
 from postroom_runtime.beacon import shine
 from postroom_runtime.bus import Bus
+from postroom_runtime.consume import Consumer
 from postroom_runtime.errors import OperatorError, UnavailableError
 from postroom_runtime.postgres import Database
 from postroom_runtime.process import Process
@@ -164,6 +181,10 @@ async def start(process: Process) -> None:
         QueueDesk(Queue(access), bus, process.clock, relay),
         SmtpServerDesk(SmtpServerRows(access), bus, relay, vitals),
         SpamDesk(SpamFilterRows(access), relay),
+        TicketDesk(Tickets(access), TicketNews(bus), process.clock),
+        WebhookDesk(
+            Webhooks(access), OwnSeal(settings.session_key, WEBHOOKS), process.clock
+        ),
     )  # fmt: skip
     shared = Shared(
         people,
@@ -193,13 +214,13 @@ async def start(process: Process) -> None:
     await vitals.start()
     await bus.assert_streams_patiently([spec.name for spec in STREAMS])
     await _bootstrap(people, settings)
-    notifier = Notifier(Notices(worker_database), letters, process.clock)
     for work, name in (
         (relay.run(), "relay"),
         (projector.run(), "projector"),
         (Reconciler(worker, saga, bus, process.clock).run(), "reconciler"),
         (removal.run(), "removal of accounts"),
-        (notifier.run(), "notices"),
+        (Notifier(Notices(worker_database), letters, process.clock).run(), "notices"),
+        *_effects(settings, process, EffectRows(worker_database), letters, bus, version),
         (Retention(worker, bus, process.clock).run(), "retention"),
         (Completeness(services, AllLedgerRows(worker_database), process.clock).run(), "ledger"),
     ):
@@ -236,6 +257,24 @@ def _mailbox_desks(
     connecting = Connecting(office, catalogue, ConnectLinks(access), clock, mail)
     discovering = Discovering(catalogue, DnspythonResolver())
     return office, catalogue, connecting, discovering, Sharing(office, Shares(access), clock)
+
+
+def _effects(
+    settings: config.ApiConfig,
+    process: Process,
+    rows: EffectRows,
+    letters: Letters,
+    bus: Bus,
+    version: str,
+) -> list[tuple[Coroutine[Any, Any, None], str]]:
+    """Return what is done for rules, and told to webhooks, as work with its name."""
+    effects = Effects(rows, letters, TicketNews(bus), bus, process.clock)
+    commands = Consumer(bus, API_COMMANDS, effects.on_command)
+    process.health.add(API_COMMANDS.name, lambda: commands.trouble)
+    process.on_stop(commands.stop)
+    seal = OwnSeal(settings.session_key, WEBHOOKS)
+    webhooks = WebhookCaller(rows, seal, settings.internal, process.clock, version)
+    return [(commands.run(), API_COMMANDS.name), (webhooks.run(), "webhooks")]
 
 
 def _people_desks(

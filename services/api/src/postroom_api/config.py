@@ -3,6 +3,7 @@
 import msgspec
 
 from postroom_runtime.errors import OperatorError
+from postroom_runtime.reach import Internal, parse_internal
 from postroom_runtime.settings import Settings
 
 
@@ -38,6 +39,8 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True):
     oidc: OidcConfig | None
     relay: str | None
     """Shown on the pages only; smtp does the relaying."""
+    internal: Internal
+    """What webhooks may reach besides the public Internet."""
 
 
 def read(settings: Settings) -> ApiConfig:
@@ -63,7 +66,15 @@ def read(settings: Settings) -> ApiConfig:
         session_key=settings.text("SESSION_KEY"),
         oidc=_oidc(settings),
         relay=settings.optional("RELAY"),
+        internal=_internal(settings),
     )
+
+
+def _internal(settings: Settings) -> Internal:
+    try:
+        return parse_internal(settings.optional("INTERNAL_HOSTS") or "")
+    except ValueError as error:
+        raise OperatorError(f"POSTROOM_INTERNAL_HOSTS: {error}") from error
 
 
 def _oidc(settings: Settings) -> OidcConfig | None:

@@ -23,6 +23,7 @@ FACTORS: Final = b"second factor"
 SIGNING_IN: Final = b"signing in"
 KEPT_ANSWERS: Final = b"kept answers"
 GRANTING: Final = b"granting"
+WEBHOOKS: Final = b"webhooks"
 """Uses of the key, kept apart (BLAKE2b personalisation)."""
 
 

@@ -33,6 +33,11 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     text: str
     written_at: datetime
+    author: Mailbox | None = None
+    """Of an answer to a mail; None: Postroom itself."""
+    answers: str = ""
+    """Message-ID of the mail that it answers, without brackets; empty: none, or it had none."""
+    references: tuple[str, ...] = ()
 
 
 def message_id(letter: Letter, base_url: str) -> str:
@@ -48,12 +53,14 @@ def rendered(letter: Letter, base_url: str) -> OutboxMail:
     mime, body = text_body(letter.text)
     sender = Mailbox("Postroom", f"postroom@{known_as.rpartition('@')[2]}")
     lines = (
-        mailbox_header("From", sender),
+        mailbox_header("From", letter.author or sender),
         mailbox_header("To", Mailbox("", letter.to.canonical)),
         header("Subject", letter.subject),
         date_header(letter.written_at),
         message_ids_header("Message-ID", [known_as]),
-        header("Auto-Submitted", "auto-generated"),
+        header("Auto-Submitted", "auto-replied" if letter.author else "auto-generated"),
+        *([message_ids_header("In-Reply-To", [letter.answers])] if letter.answers else ()),
+        *([message_ids_header("References", letter.references)] if letter.references else ()),
         *mime,
         b"\r\n",
         body,

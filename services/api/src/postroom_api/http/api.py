@@ -34,7 +34,9 @@ from postroom_api.http import (
     submission_api,
     suppressions_api,
     system_api,
+    tickets_api,
     trials_api,
+    webhooks_api,
 )
 from postroom_api.http.desk import Desk
 from postroom_api.http.paging import Cursor, Limit
@@ -261,6 +263,6 @@ def router() -> Router:
         *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
         *submission_api.HANDLERS, *mail_domains_api.HANDLERS, *queue_api.HANDLERS,
         *smtp_server_api.HANDLERS, *message_api.HANDLERS, *suppressions_api.HANDLERS,
-        *spam_api.HANDLERS,
+        *spam_api.HANDLERS, *tickets_api.HANDLERS, *webhooks_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

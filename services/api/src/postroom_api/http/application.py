@@ -37,7 +37,9 @@ from postroom_api.http import (
     spam_pages,
     suppression_pages,
     system_pages,
+    ticket_pages,
     trial_pages,
+    webhook_pages,
 )
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.connecting import Connecting
@@ -65,7 +67,9 @@ from postroom_api.http.staff import Staff
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
 from postroom_api.http.system import SystemDesk
+from postroom_api.http.tickets import TicketDesk
 from postroom_api.http.trials import Trials
+from postroom_api.http.webhooks import WebhookDesk
 from postroom_api.postgres.idempotency import Idempotency
 from postroom_api.postgres.people import People
 from postroom_api.sealing import OwnSeal
@@ -81,7 +85,7 @@ PAGES = (
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
     mail_domain_pages, queue_pages, message_pages, smtp_server_pages, spam_pages,
-    suppression_pages,
+    suppression_pages, ticket_pages, webhook_pages,
 )  # fmt: skip
 
 
@@ -110,6 +114,8 @@ class Desks:
     queue: QueueDesk
     smtp_server: SmtpServerDesk
     spam_filter: SpamDesk
+    tickets: TicketDesk
+    webhooks: WebhookDesk
 
 
 @dataclass(frozen=True)

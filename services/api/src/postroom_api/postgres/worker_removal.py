@@ -25,12 +25,15 @@ NOTED: Final = (
     ("spam_filter", "'spam ' || account"),
 )
 """Configuration, in an order in which it can go, with the note that makes its deletion known."""
-LARGE: Final = ("message", "delivery", "set_aside", "mailbox_check", "refusal")
+LARGE: Final = (
+    "message", "delivery", "set_aside", "mailbox_check", "refusal", "webhook_call", "ticket_mail",
+    "auto_answer",
+)  # fmt: skip
 """Projections: they may be large, and are deleted piece by piece."""
 REST: Final = (
-    "notice", "operation", "setup", "address_failure", "deleted_mailbox", "idempotency", "forum",
-    "connect_link", "mail_service", "mailbox_summary", "mailbox_word", "recovery_code",
-    "second_factor", "link", "token", "session", "person", "audit",
+    "ticket", "webhook", "notice", "operation", "setup", "address_failure", "deleted_mailbox",
+    "idempotency", "forum", "connect_link", "mail_service", "mailbox_summary", "mailbox_word",
+    "recovery_code", "second_factor", "link", "token", "session", "person", "audit",
 )  # fmt: skip
 PIECE: Final = 2_000
 

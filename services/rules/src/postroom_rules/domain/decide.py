@@ -267,6 +267,8 @@ def _tell(
         return f"not done ({_told(action)}): it is old mail, and nobody is told of it"
     if isinstance(action, AutoReply) and (why := unanswerable(facts)):
         return f"not answered: {why}"
+    if isinstance(action, OpenTicket) and action.acknowledge and unanswerable(facts):
+        action = OpenTicket(action.queue, acknowledge=False, rule=action.rule)
     if action not in state.actions:
         state.actions.append(action)
     return _told(action)
