@@ -32,7 +32,7 @@ PLACES = {
 }  # fmt: skip
 FILTERS = {"owner": "user", "person": "user", "origin": "post"}
 """Places in paths (and queries) that are not called by the kind of thing that stands there."""
-ANSWERS_EACH = {"changeMailboxes", "orderServices", "markMessages"}
+ANSWERS_EACH = {"changeMailboxes", "orderServices", "markMessages", "markMatchingMessages"}
 """200 with a no for each; `snapshot` tells that nothing was done."""
 SHUT_OTHERWISE = {"enterAccount": [409], "useConnectLink": [410]}
 """No token enters an account, whatever it names; a link that is none is as one that was used."""
@@ -103,6 +103,12 @@ BODIES: dict[str, list[Body]] = {
     "createSubmissionPassword": [lambda _: {"name": "x"}],
     "createDomainKey": [lambda _: {"algorithm": "ed25519"}],
     "markMessages": [lambda one: {"messages": [one], "mark": "read"}],
+    "markMatchingMessages": [lambda one: {"matching": {"mailbox": one}, "mark": "read"}],
+    "changeSpamFilter": [lambda _: {"mark_at": 90}],
+    "listSender": [lambda _: {"list": "blocked", "entry": "x.example"}],
+    "changeTicket": [lambda _: {"state": "closed"}],
+    "createWebhook": [lambda _: {"name": "x", "url": "https://x.example/"}],
+    "changeWebhook": [lambda _: {"name": "x"}],
     "holdDestination": [lambda _: {"domain": "x.example"}],
     "changeSmtp": [lambda _: {"open": True}],
     "changeDomainKey": [lambda _: {"state": "retired"}],

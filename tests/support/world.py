@@ -166,6 +166,7 @@ async def _mailboxes(
         world.add("deleted", box, {manager}, gone)
         await _domain(world, api, manager)
         await _suppression(world, api, manager)
+        await _webhook(world, api, manager, worker)
     people = {one.canary: one.id for one in world.things if one.kind == "user"}
     for name, api, owner, sharer, seen in (
         ("system", admin, None, None, {ADMIN}),
@@ -199,6 +200,7 @@ async def _mailboxes(
         row = await _mail_of(api, box)
         world.add("message", row["id"], seen, f"canary-subject-{name}")
         world.add("text", f"canary-text-{name}", seen)
+        await _ticket(world, worker, name, box, row["id"], seen)
     for api, owner, manager in ((admin, OLGA, ADMIN), (bea, BEN, BEA)):
         canary = f"canary-fetched-{owner}"
         source = {"type": "imap", "host": "imap.invalid", "login": "x", "password": "x"}
@@ -224,6 +226,40 @@ async def _suppression(world: World, api: Api, manager: str) -> None:
     canary = f"canary-suppressed-{manager}"
     made = await api.post("/suppressions", address=f"{canary}@example.net", words=canary)
     world.add("suppression", made["id"], {manager}, canary)
+
+
+async def _webhook(world: World, api: Api, manager: str, worker: asyncpg.Connection) -> None:
+    """A program that is called, and a call that failed."""
+    canary = f"canary-webhook-{manager}"
+    made = await api.post("/webhooks", name=canary, url=f"https://{canary}.invalid/")
+    world.add("webhook", made["webhook"]["id"], {manager}, canary)
+    call = f"whc_{manager}".replace("@", "-")
+    await worker.execute(
+        "INSERT INTO config.webhook_call (id, account, webhook, mail, body, state,"
+        " next_attempt_at, created_at) SELECT $1, account, id, 'msg_x', '{}', 'dead', now(), now()"
+        " FROM config.webhook WHERE id = $2",
+        call, made["webhook"]["id"],
+    )  # fmt: skip
+    world.add("call", call, {manager})
+
+
+async def _ticket(
+    world: World, worker: asyncpg.Connection, name: str, box: str, mail: str, seen: set[str]
+) -> None:
+    """A matter that a mailbox's mail opened."""
+    ticket, canary = f"tkt_{name}", f"canary-ticket-{name}"
+    await worker.execute(
+        "INSERT INTO config.ticket (id, account, number, token, mailbox, queue, subject, requester,"
+        " opened_at, changed_at) SELECT $1, account, $2, 'x', id, '', $3, '', now(), now()"
+        " FROM config.mailbox WHERE id = $4",
+        ticket, sum(name.encode()), canary, box,
+    )  # fmt: skip
+    await worker.execute(
+        "INSERT INTO config.ticket_mail (account, ticket, mail, at, what, message_ids)"
+        " SELECT account, id, $2, now(), 'opened', '{}' FROM config.ticket WHERE id = $1",
+        ticket, mail,
+    )  # fmt: skip
+    world.add("ticket", ticket, seen, canary)
 
 
 async def _owned(worker: asyncpg.Connection, box: str, person: str) -> None:

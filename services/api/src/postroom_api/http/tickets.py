@@ -40,10 +40,11 @@ class TicketDesk:
 
     async def set_state(self, who: Principal, ticket: str, state: TicketState) -> TicketDetail:
         """Close or open a ticket, and tell of it; 409 where it is so already."""
-        await self.one(who, ticket)
+        if (await self.one(who, ticket)).ticket.state == state:
+            raise ProblemError(409, "conflict", f"This ticket is {state} already.")
         changed = await self._rows.set_state(who, ticket, state, self._clock.now())
         if changed is None:
-            raise ProblemError(409, "conflict", f"This ticket is {state} already.")
+            raise not_found("ticket")
         what: What = "closed" if state == "closed" else "reopened"
         cause = f"{changed.id}:{changed.version}"
         await self._news.tell(changed, who.account, what, "", changed.id, cause)

@@ -74,12 +74,14 @@ class Tickets:
     async def set_state(
         self, who: Principal, ticket: str, state: TicketState, now: datetime
     ) -> Ticket | None:
-        """Close or open a ticket; None when it is gone, or so already."""
+        """Close or open a ticket; None when it is so already, or not theirs to change."""
         async with self._access.principal(who) as connection:
             row = await connection.fetchrow(
                 "UPDATE config.ticket SET state = $3, changed_at = $4,"  # noqa: S608 - constant
                 " version = nextval('config.version')"
                 " WHERE id = $1 AND account = $2 AND state <> $3"
+                " AND ((SELECT config.manages()) OR mailbox IN"
+                " (SELECT config.managed_mailboxes()))"
                 f" RETURNING {_COLUMNS}",
                 ticket,
                 who.account,
