@@ -4,6 +4,7 @@ Law: one mail has one decision. It is recorded before its commands go out, and w
 recorded issues its commands and evaluates nothing.
 """
 
+import time
 from datetime import UTC, tzinfo
 
 from postroom_contract.codec import ENVELOPE_HEADER, envelope_from_header
@@ -17,6 +18,7 @@ from postroom_mail.values import Mail
 from postroom_rules.domain.consequences import consequences
 from postroom_rules.domain.decide import decide
 from postroom_rules.domain.facts import Facts, facts_of, summary_of
+from postroom_rules.domain.plan import Ticks
 from postroom_rules.ports import Decisions, ReadMail, Rulesets
 from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered
@@ -34,7 +36,9 @@ class SortMail:
         keys: TokenKeys,
         clock: Clock,
         zone: tzinfo = UTC,
+        ticks: Ticks = time.monotonic,
     ) -> None:
+        self._ticks = ticks
         self._zone = zone
         self._read = read
         self._rulesets = rulesets
@@ -84,7 +88,7 @@ class SortMail:
             size=envelope.size,
             raw=Pointer(delivered.stream, delivered.sequence),
             summary=summary_of(mail, facts),
-            decision=decide(facts, ruleset),
+            decision=decide(facts, ruleset, ticks=self._ticks),
             charset=charset,
             authentication=envelope.authentication,
         )
@@ -108,7 +112,8 @@ class SortMail:
         )
         facts = self._facts(mail, envelope)
         ruleset = self._rulesets.of(question.account, question.mailbox)
-        return Trial(summary=summary_of(mail, facts), decision=decide(facts, ruleset))
+        decision = decide(facts, ruleset, full=True, ticks=self._ticks)
+        return Trial(summary=summary_of(mail, facts), decision=decision)
 
     def _facts(self, mail: Mail, envelope: Envelope) -> Facts:
         return facts_of(mail, envelope, own_marker=self._is_ours(mail), zone=self._zone)

@@ -6,7 +6,7 @@ from typing import Protocol
 from postroom_contract.commands import Command
 from postroom_contract.events import MailSorted
 from postroom_mail.values import Mail
-from postroom_rules.domain.decide import Ruleset
+from postroom_rules.domain.plan import Plan
 
 ReadMail = Callable[[bytes, str], Awaitable[Mail]]
 """Reads a mail, with the charset of what names none; RefusedError when it goes beyond limits."""
@@ -15,7 +15,7 @@ ReadMail = Callable[[bytes, str], Awaitable[Mail]]
 class Rulesets(Protocol):
     """The rules in force."""
 
-    def of(self, account: str, mailbox: str) -> Ruleset:
+    def of(self, account: str, mailbox: str) -> Plan:
         """Return a mailbox's ruleset; UnavailableError while it is not known for sure."""
 
     def charset(self, mailbox: str) -> str:

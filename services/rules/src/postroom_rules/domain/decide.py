@@ -1,15 +1,27 @@
-"""One mail and one ruleset make one decision, with its reasons."""
+"""One mail and one ruleset make one decision, with its reasons.
 
-import copy
+Laws:
+1. Rules are tried one after the other, as they are written; that most are known not to match
+   before they are tried (`plan`) changes no decision.
+2. A decision has a bounded size. A rule that matched, or broke, is in its trace with every
+   comparison and value. So are the first TRACED rules that were tried, matched or not, as long as
+   those that did not take at most TRACE_BYTES; of the others a note says how many there were. Of
+   matched rules beyond MATCHED_BYTES the trace keeps what they did, and not what was compared.
+   `full` (somebody asks why) keeps all of it.
+3. Rules get RULE_SECONDS a mail; those behind are not tried, a note says so, and the mail is kept.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
 
-from postroom_contract.documents import RuleDocument
 from postroom_contract.rules import (
     Action,
     AddSpamRating,
     AddTag,
+    ConditionTrace,
     Decision,
     Delete,
     FlagOnServer,
@@ -27,8 +39,8 @@ from postroom_contract.rules import (
 )
 from postroom_mail.text import one_line
 from postroom_rules.domain.checks import MAX_FOLDER, MAX_TAG, is_reply_text
-from postroom_rules.domain.conditions import evaluate
 from postroom_rules.domain.facts import Facts
+from postroom_rules.domain.plan import TRACED, Plan, ReadyRule, Ruleset, Ticks
 from postroom_rules.domain.values import Values
 
 RULED_ROLES = frozenset({"mail", "post"})
@@ -40,15 +52,11 @@ COMPLAINT: Final = "feedback-report"
 _COMPLAINT: Final = "A complaint: the forum looks whether it is of a mail of its own."
 MAX_ACTIONS = 32
 MAX_FORWARDS = 4
-
-
-class Ruleset(msgspec.Struct, frozen=True):
-    """The active rules of one mailbox: its account's, its own, and its account's for afterwards."""
-
-    version: int
-    rules: tuple[RuleDocument, ...]
-    own: tuple[RuleDocument, ...] = ()
-    after: tuple[RuleDocument, ...] = ()
+RULE_SECONDS: Final = 3.0
+TRACE_BYTES: Final = 64 * 1024
+MATCHED_BYTES: Final = 256 * 1024
+_FRAME: Final = 40
+"""Octets of a rule or comparison in the event besides its texts."""
 
 
 class _State(msgspec.Struct):
@@ -62,23 +70,24 @@ class _State(msgspec.Struct):
     stopped: Literal["", "layer", "all"] = ""
     rejected: bool = False
 
+    def copy(self) -> "_State":
+        """Return one that is changed apart from this one."""
+        return msgspec.structs.replace(self, tags=[*self.tags], actions=[*self.actions])
 
-def decide(facts: Facts, ruleset: Ruleset) -> Decision:
-    """Return what is to be done with the mail."""
+
+def decide(
+    facts: Facts, ruleset: Ruleset | Plan, *, full: bool = False, ticks: Ticks = lambda: 0.0
+) -> Decision:
+    """Return what is to be done with the mail; `ticks` is the clock of law 3, none stands still."""
+    plan = ruleset if isinstance(ruleset, Plan) else Plan(ruleset)
     if facts.role not in RULED_ROLES:
-        return _by_role(facts, ruleset)
-    state = _State(tags=[], actions=[])
-    trace: list[RuleTrace] = []
-    values = Values(facts)
-    for layer in (ruleset.rules, ruleset.own, ruleset.after):
-        for rule in layer:
-            if state.stopped:
-                break
-            trace.append(_try(rule, values, state))
-        if state.stopped == "layer":
-            state.stopped = ""
+        return _by_role(facts, plan.version)
+    trial = _Trial(plan, facts, full=full, ticks=ticks)
+    trial.run()
+    state = trial.state
+    complaint = (_COMPLAINT,) if facts.forum and facts.report == COMPLAINT else ()
     return Decision(
-        ruleset_version=ruleset.version,
+        ruleset_version=plan.version,
         importance=state.importance,
         spam_rating=state.spam_rating,
         spam=state.spam,
@@ -86,38 +95,131 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
         read=state.read,
         deleted=state.deleted,
         actions=tuple(state.actions),
-        trace=tuple(trace),
-        notes=(_COMPLAINT,) if facts.forum and facts.report == COMPLAINT else (),
+        trace=tuple(trial.trace),
+        notes=(*complaint, *trial.notes()),
     )
 
 
-def _try(rule: RuleDocument, values: Values, state: _State) -> RuleTrace:
+class _Trial:
+    """The rules of one mail as they are tried."""
+
+    def __init__(self, plan: Plan, facts: Facts, *, full: bool, ticks: Ticks) -> None:
+        self._plan, self._full, self._ticks = plan, full, ticks
+        self._began = ticks()
+        self._values = Values(facts)
+        self._tried = self._passed = self._untried = 0
+        self._room, self._matched_room = TRACE_BYTES, MATCHED_BYTES
+        self.state = _State(tags=[], actions=[])
+        self.trace: list[RuleTrace] = []
+
+    def run(self) -> None:
+        """Try all that are to be tried."""
+        few = self._full or len(self._plan.rules) <= TRACED
+        candidates = () if few else self._plan.candidates(self._values, self._ticks)
+        begin = 0
+        for end in self._plan.ends:
+            self._layer(begin, end, candidates)
+            begin = end
+            if self.state.stopped == "layer":
+                self.state.stopped = ""
+
+    def _layer(self, number: int, end: int, candidates: Sequence[int]) -> None:
+        rules = self._plan.rules
+        while number < end and not self.state.stopped:
+            if self._tried >= TRACED and not self._full:
+                at = bisect_left(candidates, number)
+                following = min(candidates[at], end) if at < len(candidates) else end
+                self._passed += following - number
+                number = following
+                if number == end:
+                    return
+            if self._ticks() - self._began > RULE_SECONDS:
+                self._untried += end - number
+                return
+            self._tried += 1
+            self._keep(_try(rules[number], self._values, self.state))
+            number += 1
+
+    def _keep(self, trace: RuleTrace) -> None:
+        """Note a rule as far as there is room."""
+        if self._full:
+            self.trace.append(trace)
+        elif trace.matched:
+            self._matched_room -= _size(trace)
+            cut = self._matched_room < 0
+            self.trace.append(msgspec.structs.replace(trace, conditions=()) if cut else trace)
+        elif trace.done:
+            self.trace.append(trace)
+        elif self._tried <= TRACED and (size := _size(trace)) <= self._room:
+            self._room -= size
+            self.trace.append(trace)
+        else:
+            self._passed += 1
+
+    def notes(self) -> Iterator[str]:
+        """Yield what the trace does not show."""
+        if self._passed:
+            yield f"{_rules(self._passed, 'further')} tried and did not match."
+        if self._matched_room < 0:
+            yield "Of some rules that matched, what was compared is left out: it was too much."
+        if self._untried:
+            yield f"{_rules(self._untried, 'further')} not tried: the rules before took too long."
+
+
+def _rules(number: int, which: str) -> str:
+    return f"One {which} rule was" if number == 1 else f"{number} {which} rules were"
+
+
+def _size(trace: RuleTrace) -> int:
+    """Return the octets that a trace takes, roughly."""
+    texts = sum(len(one.condition) + len(one.value) + _FRAME for one in trace.conditions)
+    return _FRAME + len(trace.name) + texts + sum(map(len, trace.done))
+
+
+def _try(rule: ReadyRule, values: Values, state: _State) -> RuleTrace:
     """Run one rule; one that breaks is skipped and says so, the mail is kept (implicit keep).
 
     One in the shadow says what it would do to the mail as it is, and does nothing.
     """
+    document = rule.document
     values.spam_rating, values.captures = state.spam_rating, ()
-    touched = copy.deepcopy(state) if rule.shadow else state
+    touched = state.copy() if document.shadow else state
+    conditions: list[ConditionTrace] = []
+    done: tuple[str, ...] = ()
     try:
-        matched, conditions = evaluate(rule.when, values)
-    except ValueError as error:
-        matched, conditions = False, ()
-        done: tuple[str, ...] = (f"skipped: {error}",)
+        matched = rule.when.answer(values, conditions)
+    except Exception as error:  # noqa: BLE001 - whatever it is: one rule must not keep the mail
+        matched, done = False, (_skipped(error),)
+        conditions.clear()
     else:
-        done = tuple(_apply(one, values, touched) for one in rule.then) if matched else ()
+        if matched:
+            done = tuple(_apply(one, values, touched) for one in document.then)
     return RuleTrace(
-        rule=rule.id,
-        version=rule.version,
-        name=rule.name,
+        rule=document.id,
+        version=document.version,
+        name=document.name,
         matched=matched,
-        conditions=conditions,
+        conditions=tuple(conditions),
         done=done,
-        shadow=rule.shadow,
+        shadow=document.shadow,
     )
 
 
+def _skipped(error: Exception) -> str:
+    """Return why a rule, or an action, was skipped."""
+    said = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return f"skipped: {said}"
+
+
 def _apply(action: Action, values: Values, state: _State) -> str:
-    """Note one action and return it as a sentence."""
+    """Note one action and return it as a sentence; one that breaks is skipped and says so."""
+    try:
+        return _done(action, values, state)
+    except Exception as error:  # noqa: BLE001 - as of conditions: the other actions are done
+        return _skipped(error)
+
+
+def _done(action: Action, values: Values, state: _State) -> str:
     facts = values.facts
     action = _filled(action, values)
     if len(state.actions) >= MAX_ACTIONS and not isinstance(action, Stop):
@@ -210,7 +312,7 @@ def _arrange(action: MoveOnServer | FlagOnServer, facts: Facts, state: _State) -
     return f"moved to {action.folder} on its server"
 
 
-def _by_role(facts: Facts, ruleset: Ruleset) -> Decision:
+def _by_role(facts: Facts, version: int) -> Decision:
     actions: tuple[Action, ...] = ()
     if facts.role == "reply" and facts.forum and not facts.robot_signs:
         actions = (PostToForum(facts.forum),)
@@ -224,7 +326,7 @@ def _by_role(facts: Facts, ruleset: Ruleset) -> Decision:
     else:
         note = f"Nothing is done for role {facts.role} yet; the mail is kept."
     return Decision(
-        ruleset_version=ruleset.version,
+        ruleset_version=version,
         importance="normal",
         spam_rating=None,
         actions=actions,
