@@ -53,8 +53,12 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return all values under a name in any case, in the mail's order."""
-        wanted = name.lower()
-        return tuple(value for field, value in self.headers if field.lower() == wanted)
+        wanted, length = name.lower(), len(name)
+        return tuple(
+            value
+            for field, value in self.headers
+            if len(field) == length and field.lower() == wanted
+        )
 
 
 Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]

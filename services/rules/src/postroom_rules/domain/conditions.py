@@ -5,9 +5,8 @@ from typing import Final
 
 from postroom_contract.rules import Condition, ConditionTrace, Group, Operator, Test
 from postroom_rules.domain import patterns
-from postroom_rules.domain.values import Text, Values, key_of
+from postroom_rules.domain.values import SHOWN, Text, Values, key_of
 
-VALUE_LENGTH: Final = 200
 RANGE: Final = ".."
 """Stands between the two ends of `between`."""
 TIMES: Final = frozenset({"time", "date", "weekday"})
@@ -40,23 +39,27 @@ def sentence(test: Test) -> str:
 class Comparison:
     """One test made ready: its sentence, what it looks at, and how a value is found that fits."""
 
-    __slots__ = ("_find", "_key", "_negate", "_words")
+    __slots__ = ("_catches", "_find", "_key", "_negate", "_words")
 
     def __init__(self, test: Test) -> None:
         self._key = key_of(test)
         self._words = sentence(test)
         self._negate = test.negate
         self._find = _finder(test)
+        self._catches = test.operator == "regex" and any("(" in one for one in test.values)
 
-    def answer(self, values: Values, made: list[ConditionTrace]) -> bool:
-        """Return whether it holds, and note what was compared."""
-        found = values.at(self._key)
-        hit = self._find(found, values)
+    def answer(
+        self, values: Values, made: list[ConditionTrace], *, known: bool | None = None
+    ) -> bool:
+        """Return whether it holds, and note what was compared; `known`: whether a value fits."""
+        hit = None
+        if known is not False:
+            found = values.at(self._key)
+            alone = known and len(found) == 1 and not self._catches
+            hit = found[0] if alone else self._find(found, values)
         matched = (hit is not None) != self._negate
-        shown = hit.plain if hit else ", ".join(one.plain for one in found[:VALUE_LENGTH])
-        made.append(
-            ConditionTrace(condition=self._words, value=shown[:VALUE_LENGTH], matched=matched)
-        )
+        shown = values.shown(self._key) if hit is None else hit.plain[:SHOWN]
+        made.append(ConditionTrace(condition=self._words, value=shown, matched=matched))
         return matched
 
 
@@ -69,8 +72,11 @@ class Several:
         self._mode = group.mode
         self._parts = tuple(ready(one) for one in group.of)
 
-    def answer(self, values: Values, made: list[ConditionTrace]) -> bool:
-        """Return whether it holds, and note what was compared."""
+    def answer(
+        self, values: Values, made: list[ConditionTrace], *, known: bool | None = None
+    ) -> bool:
+        """Return whether it holds, and note what was compared; `known` is of one comparison."""
+        del known
         held = [part.answer(values, made) for part in self._parts]
         if self._mode == "all":
             return all(held)

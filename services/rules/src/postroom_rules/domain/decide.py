@@ -12,7 +12,8 @@ Laws:
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -40,7 +41,7 @@ from postroom_contract.rules import (
 from postroom_mail.text import one_line
 from postroom_rules.domain.checks import MAX_FOLDER, MAX_TAG, is_reply_text
 from postroom_rules.domain.facts import Facts
-from postroom_rules.domain.plan import TRACED, Plan, ReadyRule, Ruleset, Ticks
+from postroom_rules.domain.plan import TRACED, Candidates, Plan, ReadyRule, Ruleset, Ticks
 from postroom_rules.domain.values import Values
 
 RULED_ROLES = frozenset({"mail", "post"})
@@ -115,7 +116,7 @@ class _Trial:
     def run(self) -> None:
         """Try all that are to be tried."""
         few = self._full or len(self._plan.rules) <= TRACED
-        candidates = () if few else self._plan.candidates(self._values, self._ticks)
+        candidates = Candidates() if few else self._plan.candidates(self._values, self._ticks)
         begin = 0
         for end in self._plan.ends:
             self._layer(begin, end, candidates)
@@ -123,12 +124,12 @@ class _Trial:
             if self.state.stopped == "layer":
                 self.state.stopped = ""
 
-    def _layer(self, number: int, end: int, candidates: Sequence[int]) -> None:
-        rules = self._plan.rules
+    def _layer(self, number: int, end: int, candidates: Candidates) -> None:
+        rules, numbers = self._plan.rules, candidates.numbers
         while number < end and not self.state.stopped:
             if self._tried >= TRACED and not self._full:
-                at = bisect_left(candidates, number)
-                following = min(candidates[at], end) if at < len(candidates) else end
+                at = bisect_left(numbers, number)
+                following = min(numbers[at], end) if at < len(numbers) else end
                 self._passed += following - number
                 number = following
                 if number == end:
@@ -137,7 +138,8 @@ class _Trial:
                 self._untried += end - number
                 return
             self._tried += 1
-            self._keep(_try(rules[number], self._values, self.state))
+            known = candidates.known(number)
+            self._keep(_try(rules[number], self._values, self.state, known))
             number += 1
 
     def _keep(self, trace: RuleTrace) -> None:
@@ -176,7 +178,7 @@ def _size(trace: RuleTrace) -> int:
     return _FRAME + len(trace.name) + texts + sum(map(len, trace.done))
 
 
-def _try(rule: ReadyRule, values: Values, state: _State) -> RuleTrace:
+def _try(rule: ReadyRule, values: Values, state: _State, known: bool | None) -> RuleTrace:
     """Run one rule; one that breaks is skipped and says so, the mail is kept (implicit keep).
 
     One in the shadow says what it would do to the mail as it is, and does nothing.
@@ -187,7 +189,7 @@ def _try(rule: ReadyRule, values: Values, state: _State) -> RuleTrace:
     conditions: list[ConditionTrace] = []
     done: tuple[str, ...] = ()
     try:
-        matched = rule.when.answer(values, conditions)
+        matched = rule.when.answer(values, conditions, known=known)
     except Exception as error:  # noqa: BLE001 - whatever it is: one rule must not keep the mail
         matched, done = False, (_skipped(error),)
         conditions.clear()
@@ -243,7 +245,8 @@ def _filled(action: Action, values: Values) -> Action:
     """Return an action with its places filled; where nothing is left of it, as it was written."""
     match action:
         case AddTag(tag):
-            return AddTag(one_line(values.filled(tag))[:MAX_TAG].strip() or tag)
+            text = values.filled(tag) if "{" in tag else tag
+            return AddTag(_tag(text) or tag)
         case MoveOnServer(folder):
             name = one_line(values.filled(folder)).replace("/", "-") if "{" in folder else folder
             return MoveOnServer(name[:MAX_FOLDER].strip() or folder)
@@ -252,6 +255,11 @@ def _filled(action: Action, values: Values) -> Action:
             return Reject(words if is_reply_text(words) else text)
         case _:
             return action
+
+
+@lru_cache(maxsize=1_000)
+def _tag(text: str) -> str:
+    return one_line(text)[:MAX_TAG].strip()
 
 
 def _mark(action: Action, state: _State) -> str:  # noqa: PLR0911 - a table of kinds

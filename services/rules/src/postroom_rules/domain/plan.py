@@ -10,7 +10,8 @@ times, the spam rating) is a candidate always.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from math import isnan
 from operator import itemgetter
 from typing import Final
@@ -49,6 +50,33 @@ class Ruleset(msgspec.Struct, frozen=True):
     after: tuple[RuleDocument, ...] = ()
 
 
+class _Found(msgspec.Struct):
+    """Rules whose comparison may hold, and rules of which it does."""
+
+    maybe: set[int]
+    sure: set[int] = msgspec.field(default_factory=set)
+
+
+class Candidates(msgspec.Struct, frozen=True):
+    """The rules that may match one mail."""
+
+    numbers: Sequence[int] = ()
+    """In order."""
+    sure: AbstractSet[int] = frozenset()
+    """Those that are one comparison, of which it is known that it holds."""
+    single: AbstractSet[int] = frozenset()
+    """Those that are one comparison: it does not hold for those of them that are not in numbers."""
+
+    def known(self, number: int) -> bool | None:
+        """Return whether a rule's condition holds, where that is known."""
+        if number in self.sure:
+            return True
+        if number not in self.single:
+            return None
+        at = bisect_left(self.numbers, number)
+        return None if at < len(self.numbers) and self.numbers[at] == number else False
+
+
 class ReadyRule:
     """A rule and its condition made ready."""
 
@@ -69,6 +97,7 @@ class Plan:
         first, second = len(ruleset.rules), len(ruleset.rules) + len(ruleset.own)
         self.ends = (first, second, len(self.rules))
         self._always: set[int] = set()
+        self._single: set[int] = set()
         self._fields: dict[Key, _Field] = {}
         if len(self.rules) > TRACED:
             self._sort()
@@ -83,18 +112,21 @@ class Plan:
             if keys is None:
                 self._always.add(number)
                 continue
+            if isinstance(when, Test):
+                self._single.add(number)
             for test in keys:
                 self._fields.setdefault(key_of(test), _Field()).add(test, number)
         for field in self._fields.values():
             field.finish()
 
-    def candidates(self, values: Values, ticks: Ticks) -> list[int]:
-        """Return the numbers of the rules that may match, in order."""
-        found = set(self._always)
+    def candidates(self, values: Values, ticks: Ticks) -> Candidates:
+        """Return the rules of which one may match this mail."""
+        found = _Found(set(self._always))
         for key, field in self._fields.items():
             if texts := values.at(key):
                 field.ask(texts, found, ticks)
-        return sorted(found)
+        sure = (found.sure & self._single) - self._always
+        return Candidates(sorted(found.sure | found.maybe), sure, self._single)
 
 
 def _tests(when: Condition) -> Iterator[Test]:
@@ -206,18 +238,18 @@ class _Field:
         """Octets that it may come to take."""
         return self._texts.memory + self._shapes.memory
 
-    def ask(self, texts: tuple[Text, ...], found: set[int], ticks: Ticks) -> None:
+    def ask(self, texts: tuple[Text, ...], found: _Found, ticks: Ticks) -> None:
         """Add the rules whose comparison holds, or may hold, for one of the texts."""
         if self._equal:
             for one in texts:
-                found.update(self._equal.get(one.folded, ()))
+                found.sure.update(self._equal.get(one.folded, ()))
         self._texts.ask([one.folded for one in texts] if self._texts else [], found, ticks)
         self._shapes.ask([one.plain for one in texts] if self._shapes else [], found, ticks)
         if self._there and any(one.plain for one in texts):
-            found.update(self._there)
+            found.maybe.update(self._there)
         if self._less or self._greater or self._between:
             for one in texts:
-                self._ask_number(float(one.plain), found)
+                self._ask_number(float(one.plain), found.sure)
 
     def _ask_number(self, value: float, found: set[int]) -> None:
         at = bisect_right(self._less, value, key=itemgetter(0))
@@ -254,21 +286,22 @@ class _Patterns:
         """Octets that they may come to take."""
         return self._together.memory if self._together else 0
 
-    def ask(self, texts: list[str], found: set[int], ticks: Ticks) -> None:
+    def ask(self, texts: list[str], found: _Found, ticks: Ticks) -> None:
         """Add the rules of the patterns that match, or may match, one of the texts."""
         if not texts:
             return
         if self._together is None:
-            found.update(rule for rules in self._lists for rule in rules)
+            found.maybe.update(rule for rules in self._lists for rule in rules)
             return
         for text in texts:
             self._ask_sets(self._together, text.encode("utf-8", "surrogatepass"), found, ticks)
-        found.update(rule for one in self._together.loose for rule in self._lists[one])
+        for one in self._together.loose:
+            found.maybe.update(self._lists[one])
 
-    def _ask_sets(self, together: Together, octets: bytes, found: set[int], ticks: Ticks) -> None:
+    def _ask_sets(self, together: Together, octets: bytes, found: _Found, ticks: Ticks) -> None:
         for one in together.sets():
             began = ticks()
             for number in together.matches(one, octets):
-                found.update(self._lists[number])
+                found.sure.update(self._lists[number])
             if ticks() - began > SLOW_SECONDS:
                 together.give_up(one)

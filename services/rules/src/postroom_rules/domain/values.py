@@ -18,6 +18,8 @@ ADDRESSES: Final[frozenset[Field]] = frozenset(
 """Fields of which a part can be asked for."""
 NUMBERS: Final = frozenset({"size", "attachment_count", "attachment_size", "spam_rating"})
 """Fields that are compared by number."""
+SHOWN: Final = 200
+"""Characters of a value, and values of a field, that a trace shows."""
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _PLACE: Final = re.compile(r"\{([1-9]|subject|from|to|list_id)\}")
 _MESSAGE_LENGTH: Final = 512 * 1024
@@ -70,6 +72,7 @@ class Values:
         """As it is by now: rules change it."""
         self.captures: tuple[str, ...] = ()
         self._kept: dict[Key, tuple[Text, ...]] = {}
+        self._shown: dict[Key, str] = {}
         self._by_name: dict[str, list[str]] | None = None
 
     def of(self, test: Test) -> tuple[Text, ...]:
@@ -84,6 +87,16 @@ class Values:
         if found is None:
             found = self._kept[key] = tuple(map(Text, self._read(*key)))
         return found
+
+    def shown(self, key: Key) -> str:
+        """Return what a trace says of the values under a key: all of them, cut."""
+        if key == SPAM_RATING:
+            return "" if self.spam_rating is None else str(self.spam_rating)
+        shown = self._shown.get(key)
+        if shown is None:
+            texts = [one.plain for one in self.at(key)[:SHOWN]]
+            shown = self._shown[key] = ", ".join(texts)[:SHOWN]
+        return shown
 
     def filled(self, text: str) -> str:
         """Return the text of an action with its places filled; the value of none is empty."""
