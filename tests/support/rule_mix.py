@@ -27,6 +27,7 @@ from support.rules import check, envelope, rule
 
 KINDS = ("contains",) * 4 + ("address",) * 2 + ("size", "header") + ("regex",) * 2
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+_ODD = re.compile(r"\ufffd|<[^<>@]* [^<>]*>|undisclosed", re.IGNORECASE)
 _LONG_HTML = 24_000
 _WORD = re.compile(r"[a-z0-9][a-z0-9'-]{2,15}")
 _TAG = re.compile(r"<[^<>]*>")
@@ -48,8 +49,9 @@ def canonical(raw: bytes) -> bytes:
 def is_plain(raw: bytes) -> bool:
     """Whether programs agree what it says at all.
 
-    Left out are addresses that are none (`<Undisclosed Recipients@...>`, a list with nothing behind
-    its comma), and HTML that is long, or begins with a long comment: Pigeonhole reads so much of it.
+    Left out are addresses that are none (`<Undisclosed Recipients@…>`, a list with nothing behind
+    its comma), and HTML that is long, begins with a comment or has tags with one quotation mark:
+    Pigeonhole reads some of it.
     """
     mail = read(raw)
     names = ("from", "to", "cc", "reply-to", "sender")
@@ -57,9 +59,14 @@ def is_plain(raw: bytes) -> bool:
     found = [*mail.from_, *mail.to, *mail.cc, *mail.reply_to, *mail.sender]
     return (
         all(_ADDRESS.fullmatch(one.address) for one in found)
-        and not any(one.endswith(",") or "\ufffd" in one for one in values)
-        and (b"html" not in raw.lower() or (len(raw) < _LONG_HTML and b"<!--" not in raw))
+        and not any(one.endswith(",") or _ODD.search(one) for one in values)
+        and (b"html" not in raw.lower() or _is_plain_html(raw))
     )
+
+
+def _is_plain_html(raw: bytes) -> bool:
+    odd = any(tag.count(b'"') % 2 for tag in re.findall(rb"<[a-zA-Z][^<>]*>", raw))
+    return len(raw) < _LONG_HTML and b"<!--" not in raw and not odd
 
 
 class _Reading:

@@ -57,8 +57,10 @@ class Comparison:
             found = values.at(self._key)
             alone = known and len(found) == 1 and not self._catches
             hit = found[0] if alone else self._find(found, values)
-        matched = (hit is not None) != self._negate
-        shown = values.shown(self._key) if hit is None else hit.plain[:SHOWN]
+        if hit is None:
+            matched, shown = self._negate, values.shown(self._key)
+        else:
+            matched, shown = not self._negate, hit.plain[:SHOWN]
         made.append(ConditionTrace(condition=self._words, value=shown, matched=matched))
         return matched
 

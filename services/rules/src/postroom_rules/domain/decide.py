@@ -51,6 +51,8 @@ RULED_ROLES = frozenset({"mail", "post"})
 COMPLAINT: Final = "feedback-report"
 """What a report of "this is spam" calls itself (RFC 5965 §2)."""
 _COMPLAINT: Final = "A complaint: the forum looks whether it is of a mail of its own."
+_SENT: Final = (PostToForum, Forward)
+_ARRANGED: Final = (MoveOnServer, FlagOnServer)
 MAX_ACTIONS = 32
 MAX_FORWARDS = 4
 RULE_SECONDS: Final = 3.0
@@ -138,7 +140,7 @@ class _Trial:
                 self._untried += end - number
                 return
             self._tried += 1
-            known = candidates.known(number)
+            known = number in candidates.sure or (None, False)[number in candidates.never]
             self._keep(_try(rules[number], self._values, self.state, known))
             number += 1
 
@@ -174,8 +176,12 @@ def _rules(number: int, which: str) -> str:
 
 def _size(trace: RuleTrace) -> int:
     """Return the octets that a trace takes, roughly."""
-    texts = sum(len(one.condition) + len(one.value) + _FRAME for one in trace.conditions)
-    return _FRAME + len(trace.name) + texts + sum(map(len, trace.done))
+    size = _FRAME + len(trace.name)
+    for one in trace.conditions:
+        size += _FRAME + len(one.condition) + len(one.value)
+    for words in trace.done:
+        size += len(words)
+    return size
 
 
 def _try(rule: ReadyRule, values: Values, state: _State, known: bool | None) -> RuleTrace:
@@ -184,10 +190,9 @@ def _try(rule: ReadyRule, values: Values, state: _State, known: bool | None) -> 
     One in the shadow says what it would do to the mail as it is, and does nothing.
     """
     document = rule.document
-    values.spam_rating, values.captures = state.spam_rating, ()
-    touched = state.copy() if document.shadow else state
     conditions: list[ConditionTrace] = []
     done: tuple[str, ...] = ()
+    values.spam_rating, values.captures = state.spam_rating, ()
     try:
         matched = rule.when.answer(values, conditions, known=known)
     except Exception as error:  # noqa: BLE001 - whatever it is: one rule must not keep the mail
@@ -195,7 +200,8 @@ def _try(rule: ReadyRule, values: Values, state: _State, known: bool | None) -> 
         conditions.clear()
     else:
         if matched:
-            done = tuple(_apply(one, values, touched) for one in document.then)
+            touched = state.copy() if document.shadow else state
+            done = tuple([_apply(one, values, touched) for one in document.then])
     return RuleTrace(
         rule=document.id,
         version=document.version,
@@ -233,9 +239,9 @@ def _done(action: Action, values: Values, state: _State) -> str:
         return f"rejected: “{action.text}”; where it is taken already, deleted, and nobody is told"
     if state.rejected:
         return "not done: the mail is rejected"
-    if isinstance(action, PostToForum | Forward):
+    if isinstance(action, _SENT):
         return _send(action, facts, state)
-    if isinstance(action, MoveOnServer | FlagOnServer):
+    if isinstance(action, _ARRANGED):
         return _arrange(action, facts, state)
     state.actions.append(action)
     return _mark(action, state)

@@ -64,17 +64,8 @@ class Candidates(msgspec.Struct, frozen=True):
     """In order."""
     sure: AbstractSet[int] = frozenset()
     """Those that are one comparison, of which it is known that it holds."""
-    single: AbstractSet[int] = frozenset()
-    """Those that are one comparison: it does not hold for those of them that are not in numbers."""
-
-    def known(self, number: int) -> bool | None:
-        """Return whether a rule's condition holds, where that is known."""
-        if number in self.sure:
-            return True
-        if number not in self.single:
-            return None
-        at = bisect_left(self.numbers, number)
-        return None if at < len(self.numbers) and self.numbers[at] == number else False
+    never: AbstractSet[int] = frozenset()
+    """Rules that are one comparison, of which it is known that it does not hold."""
 
 
 class ReadyRule:
@@ -98,6 +89,7 @@ class Plan:
         self.ends = (first, second, len(self.rules))
         self._always: set[int] = set()
         self._single: set[int] = set()
+        self._first_single: frozenset[int] = frozenset()
         self._fields: dict[Key, _Field] = {}
         if len(self.rules) > TRACED:
             self._sort()
@@ -108,7 +100,7 @@ class Plan:
     def _sort(self) -> None:
         for number, rule in enumerate(self.rules):
             when = rule.document.when
-            keys = None if any(map(_may_break, _tests(when))) else _needed(when)
+            keys = None if any(map(may_break, _tests(when))) else _needed(when)
             if keys is None:
                 self._always.add(number)
                 continue
@@ -118,6 +110,8 @@ class Plan:
                 self._fields.setdefault(key_of(test), _Field()).add(test, number)
         for field in self._fields.values():
             field.finish()
+        # Behind these rules only candidates are tried, unless layers are left early.
+        self._first_single = frozenset(one for one in self._single if one < 2 * TRACED)
 
     def candidates(self, values: Values, ticks: Ticks) -> Candidates:
         """Return the rules of which one may match this mail."""
@@ -125,8 +119,9 @@ class Plan:
         for key, field in self._fields.items():
             if texts := values.at(key):
                 field.ask(texts, found, ticks)
-        sure = (found.sure & self._single) - self._always
-        return Candidates(sorted(found.sure | found.maybe), sure, self._single)
+        numbers = found.sure | found.maybe
+        never = self._first_single - numbers
+        return Candidates(sorted(numbers), found.sure & self._single, never)
 
 
 def _tests(when: Condition) -> Iterator[Test]:
@@ -137,12 +132,12 @@ def _tests(when: Condition) -> Iterator[Test]:
             yield from _tests(one)
 
 
-def _may_break(test: Test) -> bool:
+def may_break(test: Test) -> bool:
     """Whether trying it may raise: such a rule is tried always, so that the trace says it."""
     if test.operator in {"less", "greater", "between"}:
         if test.field in TIMES:
             return False
-        return test.field not in NUMBERS or any(_span(test, one) is None for one in test.values)
+        return test.field not in NUMBERS or any(span(test, one) is None for one in test.values)
     try:
         for value in test.values:
             if test.operator == "regex":
@@ -180,7 +175,7 @@ def _weight(tests: Iterable[Test]) -> int:
     return total
 
 
-def _span(test: Test, value: str) -> tuple[float, float] | None:
+def span(test: Test, value: str) -> tuple[float, float] | None:
     """Return the two ends of a comparison by number, the first twice where there is one."""
     low, _, high = value.partition(RANGE) if test.operator == "between" else (value, "", value)
     try:
@@ -220,7 +215,7 @@ class _Field:
                 self._add_number(test, value, rule)
 
     def _add_number(self, test: Test, value: str, rule: int) -> None:
-        low, high = _span(test, value) or (0.0, 0.0)
+        low, high = span(test, value) or (0.0, 0.0)
         if test.operator == "between":
             self._between.append((low, high, rule))
         else:

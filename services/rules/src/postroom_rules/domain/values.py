@@ -81,19 +81,19 @@ class Values:
 
     def at(self, key: Key) -> tuple[Text, ...]:
         """Return the values under a key."""
-        if key == SPAM_RATING:
-            return () if self.spam_rating is None else (Text(str(self.spam_rating)),)
         found = self._kept.get(key)
         if found is None:
+            if key == SPAM_RATING:
+                return () if self.spam_rating is None else (Text(str(self.spam_rating)),)
             found = self._kept[key] = tuple(map(Text, self._read(*key)))
         return found
 
     def shown(self, key: Key) -> str:
         """Return what a trace says of the values under a key: all of them, cut."""
-        if key == SPAM_RATING:
-            return "" if self.spam_rating is None else str(self.spam_rating)
         shown = self._shown.get(key)
         if shown is None:
+            if key == SPAM_RATING:
+                return "" if self.spam_rating is None else str(self.spam_rating)
             texts = [one.plain for one in self.at(key)[:SHOWN]]
             shown = self._shown[key] = ", ".join(texts)[:SHOWN]
         return shown
