@@ -105,7 +105,7 @@ def _finder(test: Test) -> _Find:
         return lambda found, _: next((one for one in found if one.plain), None)
     if test.operator == "regex":
         return _regex_finder(test)
-    if (make := _TEXTS.get(test.operator)) is not None:
+    if (make := TEXTS.get(test.operator)) is not None:
         return _text_finder([make(one.casefold()) for one in test.values])
     if test.operator == "wildcard":
         return _wildcard_finder(test.values)
@@ -132,12 +132,13 @@ def _text_finder(fits: list[Callable[[str], bool]]) -> _Find:
     return find
 
 
-_TEXTS: Final[dict[Operator, Callable[[str], Callable[[str], bool]]]] = {
+TEXTS: Final[dict[Operator, Callable[[str], Callable[[str], bool]]]] = {
     "contains": lambda wanted: lambda value: wanted in value,
     "equals": lambda wanted: lambda value: value == wanted,
     "starts": lambda wanted: lambda value: value.startswith(wanted),
     "ends": lambda wanted: lambda value: value.endswith(wanted),
 }
+"""Comparisons of folded texts: from what is wanted to what says whether a value fits."""
 
 
 def _wildcard_finder(wanted: tuple[str, ...]) -> _Find:

@@ -127,22 +127,37 @@ class _Trial:
                 self.state.stopped = ""
 
     def _layer(self, number: int, end: int, candidates: Candidates) -> None:
-        rules, numbers = self._plan.rules, candidates.numbers
-        while number < end and not self.state.stopped:
-            if self._tried >= TRACED and not self._full:
-                at = bisect_left(numbers, number)
-                following = min(numbers[at], end) if at < len(numbers) else end
-                self._passed += following - number
-                number = following
-                if number == end:
-                    return
-            if self._ticks() - self._began > RULE_SECONDS:
+        sure, never = candidates.sure, candidates.never
+        while number < end and not self.state.stopped and (self._full or self._tried < TRACED):
+            if self._is_late():
                 self._untried += end - number
                 return
-            self._tried += 1
-            known = number in candidates.sure or (None, False)[number in candidates.never]
-            self._keep(_try(rules[number], self._values, self.state, known))
+            self._run(number, known=number in sure or (None, False)[number in never])
             number += 1
+        if number < end and not self.state.stopped:
+            self._behind(number, end, candidates)
+
+    def _behind(self, number: int, end: int, candidates: Candidates) -> None:
+        """Try the candidates from `number` on, and pass the others."""
+        numbers = candidates.numbers
+        for place in range(bisect_left(numbers, number), bisect_left(numbers, end)):
+            if self._is_late():
+                self._untried += end - number
+                return
+            following = numbers[place]
+            self._passed += following - number
+            self._run(following, known=following in candidates.sure or None)
+            number = following + 1
+            if self.state.stopped:
+                return
+        self._passed += end - number
+
+    def _is_late(self) -> bool:
+        return self._ticks() - self._began > RULE_SECONDS
+
+    def _run(self, number: int, *, known: bool | None) -> None:
+        self._tried += 1
+        self._keep(_try(self._plan.rules[number], self._values, self.state, known))
 
     def _keep(self, trace: RuleTrace) -> None:
         """Note a rule as far as there is room."""

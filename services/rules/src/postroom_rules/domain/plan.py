@@ -19,9 +19,9 @@ from typing import Final
 import msgspec
 
 from postroom_contract.documents import RuleDocument
-from postroom_contract.rules import Condition, Test
+from postroom_contract.rules import Condition, Operator, Test
 from postroom_rules.domain import patterns
-from postroom_rules.domain.conditions import RANGE, TIMES, Comparison, Several, ready
+from postroom_rules.domain.conditions import RANGE, TEXTS, TIMES, Comparison, Several, ready
 from postroom_rules.domain.patterns import Together
 from postroom_rules.domain.values import NUMBERS, SPAM_RATING, Key, Text, Values, key_of
 
@@ -30,10 +30,11 @@ TRACED: Final = 50
 together."""
 SLOW_SECONDS: Final = 0.25
 """A pass that takes longer is not made again: its patterns are asked alone."""
-_FEW: Final = 3
-"""Texts are found one by one as fast as together."""
+_FEW_TEXTS: Final = 12
+_FEW_SHAPES: Final = 3
+"""So many are found one by one as fast as together."""
 _RULE_BYTES: Final = 4_096
-_TEXTS: Final = {"contains": "{}", "starts": r"\A{}", "ends": r"{}\z"}
+_SHAPES: Final[dict[Operator, str]] = {"contains": "{}", "starts": r"\A{}", "ends": r"{}\z"}
 _WEIGHTS: Final = {"equals": 0, "less": 2, "greater": 2, "between": 2, "exists": 3}
 """Which comparison of several is asked: the one that says no most often, and costs least."""
 
@@ -190,8 +191,8 @@ class _Field:
 
     def __init__(self) -> None:
         self._equal: dict[str, list[int]] = {}
-        self._texts = _Patterns(fold=False)
-        self._shapes = _Patterns(fold=True)
+        self._texts = _Texts()
+        self._shapes = _Shapes()
         self._less: list[tuple[float, int]] = []
         self._greater: list[tuple[float, int]] = []
         self._between: list[tuple[float, float, int]] = []
@@ -205,8 +206,8 @@ class _Field:
         for value in test.values:
             if test.operator == "equals":
                 self._equal.setdefault(value.casefold(), []).append(rule)
-            elif (shape := _TEXTS.get(test.operator)) is not None:
-                self._texts.add(shape.format(patterns.literal(value.casefold())), rule)
+            elif test.operator in _SHAPES:
+                self._texts.add((test.operator, value.casefold()), rule)
             elif test.operator == "regex":
                 self._shapes.add(value, rule)
             elif test.operator == "wildcard":
@@ -238,8 +239,10 @@ class _Field:
         if self._equal:
             for one in texts:
                 found.sure.update(self._equal.get(one.folded, ()))
-        self._texts.ask([one.folded for one in texts] if self._texts else [], found, ticks)
-        self._shapes.ask([one.plain for one in texts] if self._shapes else [], found, ticks)
+        if self._texts.rules:
+            self._texts.ask([one.folded for one in texts], found, ticks)
+        if self._shapes.rules:
+            self._shapes.ask([one.plain for one in texts], found, ticks)
         if self._there and any(one.plain for one in texts):
             found.maybe.update(self._there)
         if self._less or self._greater or self._between:
@@ -254,49 +257,85 @@ class _Field:
         found.update(rule for low, high, rule in self._between if low <= value <= high)
 
 
-class _Patterns:
-    """Patterns and the rules that need them. `fold`: they do not tell upper from lower case."""
+class _Asked:
+    """Patterns of one field, and the rules that need them, asked together."""
 
-    def __init__(self, *, fold: bool) -> None:
-        self._fold = fold
-        self._rules: dict[str, list[int]] = {}
+    def __init__(self) -> None:
         self._lists: list[list[int]] = []
         self._together: Together | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self._rules)
-
-    def add(self, pattern: str, rule: int) -> None:
-        """Note that a rule needs a pattern."""
-        self._rules.setdefault(pattern, []).append(rule)
-
-    def finish(self) -> None:
-        """Compile them; a few are not worth it, and their rules are tried one by one."""
-        self._lists = list(self._rules.values())
-        if len(self._rules) > _FEW:
-            self._together = Together(list(self._rules), fold=self._fold)
 
     @property
     def memory(self) -> int:
         """Octets that they may come to take."""
         return self._together.memory if self._together else 0
 
-    def ask(self, texts: list[str], found: _Found, ticks: Ticks) -> None:
-        """Add the rules of the patterns that match, or may match, one of the texts."""
-        if not texts:
+    def _ask(self, texts: list[str], found: _Found, ticks: Ticks) -> None:
+        assert self._together is not None
+        for text in texts:
+            octets = text.encode("utf-8", "surrogatepass")
+            for one in self._together.sets():
+                began = ticks()
+                for number in self._together.matches(one, octets):
+                    found.sure.update(self._lists[number])
+                if ticks() - began > SLOW_SECONDS:
+                    self._together.give_up(one)
+        for loose in self._together.loose:
+            found.maybe.update(self._lists[loose])
+
+
+class _Texts(_Asked):
+    """What a value contains, or starts or ends with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rules: dict[tuple[Operator, str], list[int]] = {}
+        self._few: list[tuple[Callable[[str], bool], list[int]]] = []
+
+    def add(self, wanted: tuple[Operator, str], rule: int) -> None:
+        """Note that a rule needs this."""
+        self.rules.setdefault(wanted, []).append(rule)
+
+    def finish(self) -> None:
+        """Make it ready."""
+        self._lists = list(self.rules.values())
+        if len(self.rules) <= _FEW_TEXTS:
+            self._few = [(TEXTS[how](text), rules) for (how, text), rules in self.rules.items()]
             return
-        if self._together is None:
-            found.maybe.update(rule for rules in self._lists for rule in rules)
+        shapes = [_SHAPES[how].format(patterns.literal(text)) for how, text in self.rules]
+        self._together = Together(shapes, fold=False)
+
+    def ask(self, texts: list[str], found: _Found, ticks: Ticks) -> None:
+        """Add the rules that one of the texts fits."""
+        if self._together is not None:
+            self._ask(texts, found, ticks)
             return
         for text in texts:
-            self._ask_sets(self._together, text.encode("utf-8", "surrogatepass"), found, ticks)
-        for one in self._together.loose:
-            found.maybe.update(self._lists[one])
+            for fits, rules in self._few:
+                if fits(text):
+                    found.sure.update(rules)
 
-    def _ask_sets(self, together: Together, octets: bytes, found: _Found, ticks: Ticks) -> None:
-        for one in together.sets():
-            began = ticks()
-            for number in together.matches(one, octets):
-                found.sure.update(self._lists[number])
-            if ticks() - began > SLOW_SECONDS:
-                together.give_up(one)
+
+class _Shapes(_Asked):
+    """Regexes, and wildcards written as such."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rules: dict[str, list[int]] = {}
+
+    def add(self, pattern: str, rule: int) -> None:
+        """Note that a rule needs a pattern."""
+        self.rules.setdefault(pattern, []).append(rule)
+
+    def finish(self) -> None:
+        """Make it ready; a few are not worth it, and their rules are tried one by one."""
+        self._lists = list(self.rules.values())
+        if len(self.rules) > _FEW_SHAPES:
+            self._together = Together(list(self.rules), fold=True)
+
+    def ask(self, texts: list[str], found: _Found, ticks: Ticks) -> None:
+        """Add the rules of the patterns that match, or may match, one of the texts."""
+        if self._together is not None:
+            self._ask(texts, found, ticks)
+            return
+        for rules in self._lists:
+            found.maybe.update(rules)
