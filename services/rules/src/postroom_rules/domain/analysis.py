@@ -13,6 +13,7 @@ from postroom_contract.rules import (
     Action,
     AddSpamRating,
     AddTag,
+    Condition,
     Delete,
     FlagOnServer,
     Forward,
@@ -57,34 +58,51 @@ class _Placed(msgspec.Struct, frozen=True):
     rule: RuleDocument
     layer: int
     before: int
+    skipped: bool
+    """A rule before it may end its layer, and the next one is tried nevertheless."""
+
+
+_Same = tuple[Condition, tuple[Action, ...], bool]
 
 
 def findings(ruleset: Ruleset, own: Iterable[str] = ()) -> tuple[Finding, ...]:
     """Return what is wrong, rule by rule; `own`: the addresses whose mail the rules are for."""
-    placed: list[_Placed] = []
-    found: list[Finding] = []
     mine = frozenset(one.lower() for one in own)
+    stops: list[_Placed] = []
+    known: dict[_Same, RuleDocument] = {}
+    found: list[Finding] = []
     noted = 0
     for layer, rules in enumerate((ruleset.rules, ruleset.own, ruleset.after)):
+        skipped = False
         for rule in rules:
-            this = _Placed(rule, layer, noted)
-            found += _of(this, placed, mine)
-            placed.append(this)
+            this = _Placed(rule, layer, noted, skipped)
+            skipped = skipped or Stop("layer") in rule.then
+            found += _together(this, stops, known)
+            found += _alone(this, mine)
+            if _may_stop(this):
+                stops.append(this)
             noted += 0 if rule.shadow else len(rule.then)
     return tuple(found)
 
 
-def _of(this: _Placed, earlier: list[_Placed], own: frozenset[str]) -> Iterator[Finding]:
+def _together(
+    this: _Placed, stops: list[_Placed], known: dict[_Same, RuleDocument]
+) -> Iterator[Finding]:
+    """Yield why it never matches, or what it repeats."""
     rule = this.rule
+    same = known.setdefault((plain(rule.when), rule.then, rule.shadow), rule)
     if never(rule.when):
         yield _contradiction(rule)
-    elif (stop := next((one for one in earlier if _hides(one, this)), None)) is not None:
-        yield _unreachable(rule, stop.rule)
-    elif (
-        same := next((one.rule for one in earlier if _is_same(one.rule, rule)), None)
-    ) is not None:
+    elif (stop := next((one.rule for one in stops if _hides(one, this)), None)) is not None:
+        yield _unreachable(rule, stop)
+    elif same is not rule:
         words = f"It does the same, under the same condition, as “{same.name}” before it."
         yield Finding(rule=rule.id, kind="duplicate", words=words, other=same.id)
+
+
+def _alone(this: _Placed, own: frozenset[str]) -> Iterator[Finding]:
+    """Yield which of its actions do nothing, or would send the mail in a circle."""
+    rule = this.rule
     for words in dict.fromkeys(_idle(this)):
         yield Finding(rule=rule.id, kind="no_effect", words=words)
     for action in rule.then:
@@ -108,14 +126,19 @@ def _unreachable(rule: RuleDocument, stop: RuleDocument) -> Finding:
     return Finding(rule=rule.id, kind="unreachable", words=words, other=stop.id)
 
 
+def _may_stop(this: _Placed) -> bool:
+    """Whether it stops all mail that it matches, and surely works."""
+    rule = this.rule
+    breaks = any(map(may_break, tests(rule.when)))
+    return not (rule.shadow or breaks) and _stops(this, this.layer)
+
+
 def _hides(stop: _Placed, below: _Placed) -> bool:
     """Whether a rule stops all mail that one below it would match."""
-    rule, when = stop.rule, below.rule.when
-    if rule.shadow or any(map(may_break, tests(rule.when))) or not _stops(stop, below.layer):
+    if not _stops(stop, below.layer) or (stop.skipped and stop.layer != below.layer):
         return False
-    if always(rule.when):
-        return True
-    return stable(rule.when) and stable(when) and implies(when, rule.when)
+    above, when = stop.rule.when, below.rule.when
+    return always(above) or (stable(above) and stable(when) and implies(when, above))
 
 
 def _stops(stop: _Placed, layer: int) -> bool:
@@ -126,11 +149,7 @@ def _stops(stop: _Placed, layer: int) -> bool:
             return True
         if isinstance(action, Stop):
             last = action.of
-    return last == "all" or (last == "layer" and layer == stop.layer)
-
-
-def _is_same(a: RuleDocument, b: RuleDocument) -> bool:
-    return a.then == b.then and a.shadow == b.shadow and plain(a.when) == plain(b.when)
+    return layer == stop.layer if last == "layer" else last == "all"
 
 
 def _idle(this: _Placed) -> Iterator[str]:

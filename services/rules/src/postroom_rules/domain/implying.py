@@ -12,7 +12,7 @@ import msgspec
 from postroom_contract.rules import Condition, Group, Test
 from postroom_rules.domain.conditions import RANGE, TIMES
 from postroom_rules.domain.plan import span
-from postroom_rules.domain.values import ADDRESSES, NUMBERS, key_of
+from postroom_rules.domain.values import NUMBERS, key_of
 
 _SINGLE: Final = frozenset(
     {"subject", "body", "message", "size", "attachment_count", "spam_rating", "robot", "weekday",
@@ -25,8 +25,7 @@ _MANY: Final = 2_500
 """Pairs of values that are looked at; of longer lists nothing is said."""
 _LAST: Final = "\U0010ffff"
 """Behind every time and date."""
-
-assert ADDRESSES.isdisjoint(_SINGLE - {"envelope_from", "envelope_to"})
+_UNBOUNDED: Final = frozenset({float("-inf"), float("inf"), "", _LAST})
 
 
 def tests(when: Condition) -> Iterator[Test]:
@@ -48,7 +47,7 @@ def plain(when: Condition) -> Condition:
     if isinstance(when, Group):
         parts = sorted({plain(one) for one in when.of}, key=repr)
         return Group(mode=when.mode, of=tuple(parts))
-    values = when.values if when.operator == "regex" else map(str.casefold, when.values)
+    values = map(str.casefold, when.values) if when.operator in _TEXTS else when.values
     header = (when.header or "").lower() if when.field == "header" else None
     return msgspec.structs.replace(when, values=tuple(sorted(set(values))), header=header)
 
@@ -224,12 +223,14 @@ class _Interval(msgspec.Struct, frozen=True):
 
     def is_within(self, other: "_Interval") -> bool:
         """Whether all of it lies in another."""
-        if self.low < other.low or self.high > other.high:  # type: ignore[operator]  # of one kind
-            return False
-        touches = self.low == other.low or self.high == other.high
-        unbounded = {float("-inf"), float("inf"), "", _LAST}
-        ends = {self.low, self.high} & {other.low, other.high} - unbounded
-        return not (touches and ends and other.open and not self.open)
+        touching = self.open or not other.open
+        low = self.low > other.low or (  # type: ignore[operator]  # of one kind
+            self.low == other.low and (touching or self.low in _UNBOUNDED)
+        )
+        return low and (
+            self.high < other.high  # type: ignore[operator]  # of one kind
+            or (self.high == other.high and (touching or self.high in _UNBOUNDED))
+        )
 
     def is_apart(self, other: "_Interval") -> bool:
         """Whether no value is in both."""
