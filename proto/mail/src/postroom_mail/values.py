@@ -54,11 +54,8 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     def header(self, name: str) -> tuple[str, ...]:
         """Return all values under a name in any case, in the mail's order."""
         wanted, length = name.lower(), len(name)
-        return tuple(
-            value
-            for field, value in self.headers
-            if len(field) == length and field.lower() == wanted
-        )
+        found = [v for name, v in self.headers if len(name) == length and name.lower() == wanted]
+        return tuple(found)
 
 
 Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]

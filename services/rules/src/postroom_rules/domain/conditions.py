@@ -39,24 +39,25 @@ def sentence(test: Test) -> str:
 class Comparison:
     """One test made ready: its sentence, what it looks at, and how a value is found that fits."""
 
-    __slots__ = ("_catches", "_find", "_key", "_negate", "_words")
+    __slots__ = ("_find", "_key", "_negate", "_words")
 
     def __init__(self, test: Test) -> None:
         self._key = key_of(test)
         self._words = sentence(test)
         self._negate = test.negate
         self._find = _finder(test)
-        self._catches = test.operator == "regex" and any("(" in one for one in test.values)
 
     def answer(
         self, values: Values, made: list[ConditionTrace], *, known: bool | None = None
     ) -> bool:
-        """Return whether it holds, and note what was compared; `known`: whether a value fits."""
+        """Return whether it holds, and note what was compared.
+
+        `known`: whether a value fits, from somebody who needs nothing that a regex catches.
+        """
         hit = None
         if known is not False:
             found = values.at(self._key)
-            alone = known and len(found) == 1 and not self._catches
-            hit = found[0] if alone else self._find(found, values)
+            hit = found[0] if known and len(found) == 1 else self._find(found, values)
         if hit is None:
             matched, shown = self._negate, values.shown(self._key)
         else:

@@ -51,6 +51,7 @@ RULED_ROLES = frozenset({"mail", "post"})
 COMPLAINT: Final = "feedback-report"
 """What a report of "this is spam" calls itself (RFC 5965 §2)."""
 _COMPLAINT: Final = "A complaint: the forum looks whether it is of a mail of its own."
+_WITH_TEXT: Final = (AddTag, MoveOnServer, Reject)
 _SENT: Final = (PostToForum, Forward)
 _ARRANGED: Final = (MoveOnServer, FlagOnServer)
 MAX_ACTIONS = 32
@@ -244,7 +245,8 @@ def _apply(action: Action, values: Values, state: _State) -> str:
 
 def _done(action: Action, values: Values, state: _State) -> str:
     facts = values.facts
-    action = _filled(action, values)
+    if isinstance(action, _WITH_TEXT):
+        action = _filled(action, values)
     if len(state.actions) >= MAX_ACTIONS and not isinstance(action, Stop):
         return f"not done: a mail has at most {MAX_ACTIONS} actions"
     if isinstance(action, Reject):
@@ -285,6 +287,10 @@ def _tag(text: str) -> str:
 
 def _mark(action: Action, state: _State) -> str:  # noqa: PLR0911 - a table of kinds
     match action:
+        case AddTag(tag):
+            if tag not in state.tags:
+                state.tags.append(tag)
+            return f"tagged “{tag}”"
         case SetImportance(level):
             state.importance = level
             return f"importance set to {level}"
@@ -297,10 +303,6 @@ def _mark(action: Action, state: _State) -> str:  # noqa: PLR0911 - a table of k
         case MarkSpam(spam):
             state.spam = spam
             return "marked as spam" if spam else "marked as not spam"
-        case AddTag(tag):
-            if tag not in state.tags:
-                state.tags.append(tag)
-            return f"tagged “{tag}”"
         case MarkRead():
             state.read = True
             return "marked as read"

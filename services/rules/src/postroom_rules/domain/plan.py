@@ -23,7 +23,7 @@ from postroom_contract.rules import Condition, Operator, Test
 from postroom_rules.domain import patterns
 from postroom_rules.domain.conditions import RANGE, TEXTS, TIMES, Comparison, Several, ready
 from postroom_rules.domain.patterns import Together
-from postroom_rules.domain.values import NUMBERS, SPAM_RATING, Key, Text, Values, key_of
+from postroom_rules.domain.values import NUMBERS, SPAM_RATING, Key, Text, Values, has_places, key_of
 
 TRACED: Final = 50
 """So many rules are tried and traced in full whatever comes of them: up to here nothing is asked
@@ -64,7 +64,8 @@ class Candidates(msgspec.Struct, frozen=True):
     numbers: Sequence[int] = ()
     """In order."""
     sure: AbstractSet[int] = frozenset()
-    """Those that are one comparison, of which it is known that it holds."""
+    """Rules that are one comparison, of which it is known that it holds; nothing of what a regex
+    catches is needed of them."""
     never: AbstractSet[int] = frozenset()
     """Rules that are one comparison, of which it is known that it does not hold."""
 
@@ -90,6 +91,7 @@ class Plan:
         self.ends = (first, second, len(self.rules))
         self._always: set[int] = set()
         self._single: set[int] = set()
+        self._plain: set[int] = set()
         self._first_single: frozenset[int] = frozenset()
         self._fields: dict[Key, _Field] = {}
         if len(self.rules) > TRACED:
@@ -107,6 +109,8 @@ class Plan:
                 continue
             if isinstance(when, Test):
                 self._single.add(number)
+                if when.operator != "regex" or not any(map(has_places, rule.document.then)):
+                    self._plain.add(number)
             for test in keys:
                 self._fields.setdefault(key_of(test), _Field()).add(test, number)
         for field in self._fields.values():
@@ -122,7 +126,7 @@ class Plan:
                 field.ask(texts, found, ticks)
         numbers = found.sure | found.maybe
         never = self._first_single - numbers
-        return Candidates(sorted(numbers), found.sure & self._single, never)
+        return Candidates(sorted(numbers), found.sure & self._plain, never)
 
 
 def _tests(when: Condition) -> Iterator[Test]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from postroom_contract.rules import Field, Part, Test
+from postroom_contract.rules import Action, AddTag, Field, MoveOnServer, Part, Reject, Test
 from postroom_mail.address import split_detail
 from postroom_rules.domain.facts import Facts
 
@@ -36,6 +36,15 @@ def key_of(test: Test) -> Key:
     if test.field == "spam_rating":
         return SPAM_RATING
     return (test.field, (test.header or "").lower(), test.part)
+
+
+def has_places(action: Action) -> bool:
+    """Whether a text of an action may have places to fill."""
+    match action:
+        case AddTag(text) | MoveOnServer(text) | Reject(text):
+            return "{" in text
+        case _:
+            return False
 
 
 class Text:
