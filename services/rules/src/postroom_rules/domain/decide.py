@@ -130,10 +130,14 @@ class _Trial:
     def _layer(self, number: int, end: int, candidates: Candidates) -> None:
         sure, never = candidates.sure, candidates.never
         while number < end and not self.state.stopped and (self._full or self._tried < TRACED):
-            if self._is_late():
+            if number in never:
+                self._tried += 1
+                self._keep(_missed(self._plan.rules[number], self._values))
+            elif self._is_late():
                 self._untried += end - number
                 return
-            self._run(number, known=number in sure or (None, False)[number in never])
+            else:
+                self._run(number, known=number in sure or None)
             number += 1
         if number < end and not self.state.stopped:
             self._behind(number, end, candidates)
@@ -225,6 +229,22 @@ def _try(rule: ReadyRule, values: Values, state: _State, known: bool | None) -> 
         matched=matched,
         conditions=tuple(conditions),
         done=done,
+        shadow=document.shadow,
+    )
+
+
+def _missed(rule: ReadyRule, values: Values) -> RuleTrace:
+    """Return the trace of a rule of one comparison that is known not to hold."""
+    document = rule.document
+    conditions: list[ConditionTrace] = []
+    rule.when.answer(values, conditions, known=False)
+    return RuleTrace(
+        rule=document.id,
+        version=document.version,
+        name=document.name,
+        matched=False,
+        conditions=tuple(conditions),
+        done=(),
         shadow=document.shadow,
     )
 
