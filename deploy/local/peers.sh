@@ -7,6 +7,7 @@ set -euo pipefail
 declare -A programs=(
   [chromium]=chromium [swaks]=swaks [postfix]=postfix
   [/usr/lib/dovecot/imap]=dovecot-imapd [/usr/lib/dovecot/pop3]=dovecot-pop3d
+  [sieve-test]=dovecot-sieve
 )
 for more in "$@"; do programs[${more%%=*}]=${more#*=}; done
 missing=()

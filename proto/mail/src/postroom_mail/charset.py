@@ -2,7 +2,7 @@
 
 import codecs
 
-from postroom_mail.text import plain
+from postroom_mail.text import plain, plain_ascii
 
 # Subsets that senders use as names for their supersets (as browsers do, WHATWG Encoding §4.2).
 _SUPERSETS = {
@@ -33,7 +33,7 @@ def decode(data: bytes, charset: str | None, fallback: str = "") -> tuple[str, s
     windows-1252.
     """
     if data.isascii() and (charset is None or charset.lower() in {"us-ascii", "utf-8"}):
-        return plain(data.decode("ascii")), None
+        return plain_ascii(data), None
     codec = _codec(charset) if charset else None
     wrong = f"unknown charset {charset[:_MAX_NAME]!a}" if charset and codec is None else None
     for name in dict.fromkeys((codec or "utf-8", "utf-8")):

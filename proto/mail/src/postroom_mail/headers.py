@@ -36,6 +36,9 @@ _MIME_FIELDS = frozenset(
     }
 )
 
+_Line = tuple[bytes, re.Match[bytes] | None]
+"""A line of the block, and its field's name where one begins."""
+
 
 class Head(msgspec.Struct, frozen=True):
     """A header block. `fields` are name and unfolded value, encoded words not yet decoded."""
@@ -49,11 +52,14 @@ class Head(msgspec.Struct, frozen=True):
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return the values of all headers of this lower-case name."""
-        return tuple(value for field, value in self.fields if field.lower() == name)
+        length = len(name)
+        return tuple(
+            value for field, value in self.fields if len(field) == length and field.lower() == name
+        )
 
     def first(self, name: str) -> str:
         """Return the first value under this lower-case name, or an empty text."""
-        return next((value for field, value in self.fields if field.lower() == name), "")
+        return next(iter(self.all(name)), "")
 
 
 def split_head(raw: bytes, fallback: str = "") -> Head:
@@ -74,14 +80,14 @@ def split_head(raw: bytes, fallback: str = "") -> Head:
     return Head(tuple(fields), block, body_at, tuple(defects))
 
 
-def _lines(raw: bytes) -> tuple[list[bytes], int, list[str]]:
+def _lines(raw: bytes) -> tuple[list[_Line], int, list[str]]:
     """Return the lines of the header block, the offset behind it, and defects."""
     end = MAX_BLOCK
     for blank in _BLANK:  # each looks only before the one found: a long body costs nothing
         at = raw.find(blank, 0, end)
         end = at + 4 if at >= 0 else end
     region = raw[:end]
-    lines: list[bytes] = []
+    lines: list[_Line] = []
     position = 0
     for line in region.splitlines(keepends=True):
         start, position = position, position + len(line)
@@ -89,12 +95,13 @@ def _lines(raw: bytes) -> tuple[list[bytes], int, list[str]]:
             return lines, position, []
         if not start and line.startswith(_MBOX_FROM):
             continue
-        if not (_FIELD.match(line) or (lines and line[:1] in b" \t")):
+        found = _FIELD.match(line)
+        if not (found or (lines and line[:1] in b" \t")):
             return lines, start, ["the header block ends in a line that is no header line"]
         if len(lines) == MAX_LINES:
             defect = f"there are more than {MAX_LINES} header lines; the rest was not read"
             return lines, _behind_blank_line(raw, start), [defect]
-        lines.append(line)
+        lines.append((line, found))
     if len(region) == len(raw):
         return lines, len(raw), []
     defect = f"the header block is longer than {MAX_BLOCK} octets; the rest was not read"
@@ -106,16 +113,15 @@ def _behind_blank_line(raw: bytes, start: int) -> int:
     return min(found, default=len(raw))
 
 
-def _unfold(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+def _unfold(lines: list[_Line]) -> Iterator[tuple[bytes, bytes]]:
     """Yield name and unfolded value: only the line ends are removed (RFC 5322 §2.2.3)."""
     name, pieces = b"", list[bytes]()
-    for line in lines:
+    for line, found in lines:
         if line[:1] in b" \t" and pieces:
             pieces.append(line.rstrip(b"\r\n"))
             continue
         if pieces:
             yield name, b"".join(pieces)
-        found = _FIELD.match(line)
         name, pieces = (found[1], [line[found.end() :].rstrip(b"\r\n")]) if found else (b"", [])
     if pieces:
         yield name, b"".join(pieces)

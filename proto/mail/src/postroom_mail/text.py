@@ -16,6 +16,7 @@ MAX_LABEL = 200
 # Time of the converter grows with the square of the depth; real mail stays below 100.
 _MAX_DEPTH = 200
 _TEXT_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
+_ASCII_CONTROLS = bytes({*range(32), 127} - {9, 10})
 _LINE_CONTROLS = re.compile("[\\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 # Marks that turn the direction of what follows: "exe.txt" would show as "txt.exe".
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -30,12 +31,20 @@ _PREFIX = re.compile(
 
 def one_line(text: str, limit: int = MAX_SUBJECT) -> str:
     """Return the text on one line, runs of white space and controls as one space, cut to limit."""
-    return _LINE_CONTROLS.sub(" ", text).strip()[:limit].rstrip()
+    if not (text.isascii() and text.isprintable() and "  " not in text):  # few: the rest is fast
+        text = _LINE_CONTROLS.sub(" ", text)
+    return text.strip()[:limit].rstrip()
 
 
 def plain(text: str) -> str:
     r"""Return the text with `\n` line ends and without control characters."""
     return _TEXT_CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def plain_ascii(data: bytes) -> str:
+    """Return what `plain` makes of octets that are all ASCII, ten times as fast."""
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data.translate(None, _ASCII_CONTROLS).decode("ascii")
 
 
 def cut(text: str, octets: int = MAX_TEXT) -> tuple[str, bool]:

@@ -53,8 +53,9 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
     def header(self, name: str) -> tuple[str, ...]:
         """Return all values under a name in any case, in the mail's order."""
-        wanted = name.lower()
-        return tuple(value for field, value in self.headers if field.lower() == wanted)
+        wanted, length = name.lower(), len(name)
+        found = [v for name, v in self.headers if len(name) == length and name.lower() == wanted]
+        return tuple(found)
 
 
 Action = Literal["failed", "delayed", "delivered", "relayed", "expanded"]

@@ -227,6 +227,8 @@ class WorkerPool(Generic[T]):
             raise
         finally:
             self._give_back(mine, good=good)
+        # Whoever waits hands the worker its next task before this answer is made use of.
+        await asyncio.sleep(0)
         if kind == worker.FAILED:
             raise RefusedError(f"{self._what} failed: {payload.decode('utf-8', 'replace')}")
         return self._decoder.decode(payload)

@@ -4,6 +4,7 @@ Law: one mail has one decision. It is recorded before its commands go out, and w
 recorded issues its commands and evaluates nothing.
 """
 
+import time
 from datetime import UTC, tzinfo
 
 from postroom_contract.codec import ENVELOPE_HEADER, envelope_from_header
@@ -18,6 +19,7 @@ from postroom_mail.values import Mail
 from postroom_rules.domain.consequences import consequences, own_events, released
 from postroom_rules.domain.decide import RULED_ROLES, decide
 from postroom_rules.domain.facts import Facts, facts_of, summary_of
+from postroom_rules.domain.plan import Ticks
 from postroom_rules.domain.spam_tokens import MailAndTokens
 from postroom_rules.ports import Decisions, Ratings, ReadMail, Rulesets
 from postroom_runtime.clock import Clock
@@ -37,8 +39,10 @@ class SortMail:
         clock: Clock,
         ratings: Ratings,
         zone: tzinfo = UTC,
+        ticks: Ticks = time.monotonic,
     ) -> None:
         self._ratings = ratings
+        self._ticks = ticks
         self._zone = zone
         self._read = read
         self._rulesets = rulesets
@@ -101,7 +105,7 @@ class SortMail:
             size=envelope.size,
             raw=Pointer(delivered.stream, delivered.sequence),
             summary=summary_of(mail, facts),
-            decision=decide(facts, ruleset),
+            decision=decide(facts, ruleset, ticks=self._ticks),
             charset=charset,
             authentication=envelope.authentication,
         )
@@ -125,7 +129,8 @@ class SortMail:
         )
         facts = await self._facts(read, envelope, question.raw)
         ruleset = self._rulesets.of(question.account, question.mailbox)
-        return Trial(summary=summary_of(read.mail, facts), decision=decide(facts, ruleset))
+        decision = decide(facts, ruleset, full=True, ticks=self._ticks)
+        return Trial(summary=summary_of(read.mail, facts), decision=decision)
 
     async def _facts(self, read: MailAndTokens, envelope: Envelope, raw: bytes) -> Facts:
         ruled = envelope.role in RULED_ROLES

@@ -7,7 +7,7 @@ from postroom_contract.commands import Command
 from postroom_contract.events import MailSorted, RuleFired
 from postroom_contract.mail import Envelope
 from postroom_contract.rules import Rating
-from postroom_rules.domain.decide import Ruleset
+from postroom_rules.domain.plan import Plan
 from postroom_rules.domain.spam_tokens import MailAndTokens
 
 ReadMail = Callable[[bytes, str], Awaitable[MailAndTokens]]
@@ -20,7 +20,7 @@ RefusedError when it goes beyond limits.
 class Rulesets(Protocol):
     """The rules in force."""
 
-    def of(self, account: str, mailbox: str) -> Ruleset:
+    def of(self, account: str, mailbox: str) -> Plan:
         """Return a mailbox's ruleset; UnavailableError while it is not known for sure."""
 
     def charset(self, mailbox: str) -> str:

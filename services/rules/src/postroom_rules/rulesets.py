@@ -11,12 +11,14 @@ from postroom_contract.documents import (
     rule_key,
     ruleset_key,
 )
-from postroom_rules.domain.decide import Ruleset, Thresholds
+from postroom_rules.domain.plan import Plan, Ruleset, Thresholds
 from postroom_rules.ratings import SpamDocuments
 from postroom_runtime.configuration import Configuration
 from postroom_runtime.errors import UnavailableError
 
 KEPT: Final = 2_000
+KEPT_BYTES: Final = 256 << 20
+"""What the rulesets that are kept may come to take, all together."""
 
 
 def needed(key: str, data: bytes) -> bool:
@@ -26,12 +28,13 @@ def needed(key: str, data: bytes) -> bool:
 
 
 class ConfiguredRulesets:
-    """Keeps the rulesets used last."""
+    """Keeps the rulesets used last, ready to be run."""
 
     def __init__(self, configuration: Configuration, spam: SpamDocuments) -> None:
         self._configuration = configuration
         self._spam = spam
-        self._kept: OrderedDict[str, Ruleset] = OrderedDict()
+        self._kept: OrderedDict[str, Plan] = OrderedDict()
+        self._bytes = 0
         configuration.on_change(self._forget)
 
     def _forget(self, key: str) -> None:
@@ -41,26 +44,34 @@ class ConfiguredRulesets:
             return
         if scope.startswith("acc_"):
             self._kept.clear()
-        else:
-            self._kept.pop(scope, None)
+            self._bytes = 0
+        elif (dropped := self._kept.pop(scope, None)) is not None:
+            self._bytes -= dropped.cost
 
-    def of(self, account: str, mailbox: str) -> Ruleset:
+    def of(self, account: str, mailbox: str) -> Plan:
         """Return a mailbox's ruleset; UnavailableError while it is not known for sure."""
         kept = self._kept.get(mailbox)
         if kept is None:
             (version, ours), (later, own) = self._layer(account), self._layer(mailbox)
-            kept = Ruleset(
-                max(version, later),
-                tuple(one for one in ours if one.layer == "before"),
-                own,
-                tuple(one for one in ours if one.layer == "after"),
-                self._thresholds(account),
+            kept = Plan(
+                Ruleset(
+                    max(version, later),
+                    tuple(one for one in ours if one.layer == "before"),
+                    own,
+                    tuple(one for one in ours if one.layer == "after"),
+                    self._thresholds(account),
+                )
             )
-            self._kept[mailbox] = kept
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._keep(mailbox, kept)
         self._kept.move_to_end(mailbox)
         return kept
+
+    def _keep(self, mailbox: str, plan: Plan) -> None:
+        """Keep one more, and forget those that were not used for longest."""
+        self._kept[mailbox] = plan
+        self._bytes += plan.cost
+        while len(self._kept) > 1 and (len(self._kept) > KEPT or self._bytes > KEPT_BYTES):
+            self._bytes -= self._kept.popitem(last=False)[1].cost
 
     def charset(self, mailbox: str) -> str:
         """Return the mailbox's fallback charset; asked after `of`, so that it is known."""

@@ -20,7 +20,7 @@ from postroom_contract.rules import (
 from postroom_mail.address import AddressError, parse_address
 from postroom_rules.domain import patterns
 from postroom_rules.domain.conditions import RANGE
-from postroom_rules.domain.values import ADDRESSES, WEEKDAYS
+from postroom_rules.domain.values import ADDRESSES, NUMBERS, WEEKDAYS
 
 MAX_DEPTH = 8
 MAX_TESTS = 100
@@ -28,7 +28,6 @@ MAX_FOLDER = 200
 MAX_REPLY = 200
 MAX_TAG = 100
 MAX_ANSWER = 10_000
-NUMBERS = frozenset({"size", "attachment_count", "attachment_size", "spam_rating"})
 _ORDERED = frozenset({"less", "greater", "between"})
 _SHAPES = {
     "time": (re.compile(r"([01]\d|2[0-3]):[0-5]\d"), "a time is written as 22:15"),
@@ -129,7 +128,7 @@ def _test_problems(pointer: str, test: Test) -> Iterator[tuple[str, str]]:
 def _value_problem(test: Test, value: str) -> str | None:
     try:
         if test.operator == "regex":
-            patterns.regex(value)
+            patterns.check_regex(value)
         elif test.operator == "wildcard":
             patterns.wildcard(value)
         else:

@@ -5,9 +5,8 @@ from typing import Final
 
 from postroom_contract.rules import Condition, ConditionTrace, Group, Operator, Test
 from postroom_rules.domain import patterns
-from postroom_rules.domain.values import Text, Values
+from postroom_rules.domain.values import SHOWN, Text, Values, key_of
 
-VALUE_LENGTH: Final = 200
 RANGE: Final = ".."
 """Stands between the two ends of `between`."""
 TIMES: Final = frozenset({"time", "date", "weekday"})
@@ -37,71 +36,136 @@ def sentence(test: Test) -> str:
     return f"{subject} {negation}{_WORDS[test.operator]} {wanted}".rstrip()
 
 
+class Comparison:
+    """One test made ready: its sentence, what it looks at, and how a value is found that fits."""
+
+    __slots__ = ("_find", "_key", "_negate", "_words")
+
+    def __init__(self, test: Test) -> None:
+        self._key = key_of(test)
+        self._words = sentence(test)
+        self._negate = test.negate
+        self._find = _finder(test)
+
+    def answer(
+        self, values: Values, made: list[ConditionTrace], *, known: bool | None = None
+    ) -> bool:
+        """Return whether it holds, and note what was compared.
+
+        `known`: whether a value fits, from somebody who needs nothing that a regex catches.
+        """
+        hit = None
+        if known is not False:
+            found = values.at(self._key)
+            hit = found[0] if known and len(found) == 1 else self._find(found, values)
+        if hit is None:
+            matched, shown = self._negate, values.shown(self._key)
+        else:
+            matched, shown = not self._negate, hit.plain[:SHOWN]
+        made.append(ConditionTrace(condition=self._words, value=shown, matched=matched))
+        return matched
+
+
+class Several:
+    """A group made ready. All of it is compared, so that all can be shown."""
+
+    __slots__ = ("_mode", "_parts")
+
+    def __init__(self, group: Group) -> None:
+        self._mode = group.mode
+        self._parts = tuple(ready(one) for one in group.of)
+
+    def answer(
+        self, values: Values, made: list[ConditionTrace], *, known: bool | None = None
+    ) -> bool:
+        """Return whether it holds, and note what was compared; `known` is of one comparison."""
+        del known
+        held = [part.answer(values, made) for part in self._parts]
+        if self._mode == "all":
+            return all(held)
+        return any(held) == (self._mode == "any")
+
+
+def ready(condition: Condition) -> Comparison | Several:
+    """Return a condition as it is evaluated, mail after mail."""
+    return Comparison(condition) if isinstance(condition, Test) else Several(condition)
+
+
 def evaluate(condition: Condition, values: Values) -> tuple[bool, tuple[ConditionTrace, ...]]:
-    """Return whether it holds and every comparison made; all are made, so that all can be shown."""
-    if isinstance(condition, Test):
-        trace = _compare(condition, values)
-        return trace.matched, (trace,)
-    return _group(condition, values)
+    """Return whether it holds and every comparison made."""
+    made: list[ConditionTrace] = []
+    return ready(condition).answer(values, made), tuple(made)
 
 
-def _group(group: Group, values: Values) -> tuple[bool, tuple[ConditionTrace, ...]]:
-    answers = [evaluate(part, values) for part in group.of]
-    traces = tuple(trace for _, part in answers for trace in part)
-    held = [matched for matched, _ in answers]
-    if group.mode == "all":
-        return all(held), traces
-    if group.mode == "any":
-        return any(held), traces
-    return not any(held), traces
+_Find = Callable[[tuple[Text, ...], Values], Text | None]
+"""Returns the first value that fits."""
 
 
-def _compare(test: Test, values: Values) -> ConditionTrace:
-    found = values.of(test)
-    hit = _hit(test, found, values)
-    shown = hit.plain if hit is not None else ", ".join(one.plain for one in found[:VALUE_LENGTH])
-    return ConditionTrace(
-        condition=sentence(test),
-        value=shown[:VALUE_LENGTH],
-        matched=(hit is not None) != test.negate,
-    )
-
-
-def _hit(test: Test, found: tuple[Text, ...], values: Values) -> Text | None:
-    """Return the first value that fits."""
+def _finder(test: Test) -> _Find:
     if test.operator == "exists":
-        return next((one for one in found if one.plain), None)
+        return lambda found, _: next((one for one in found if one.plain), None)
     if test.operator == "regex":
-        return _search(test, found, values)
-    if (plain := _TEXTS.get(test.operator)) is not None:
-        wanted = [one.casefold() for one in test.values]
-        return next((o for o in found if any(plain(o.folded, one) for one in wanted)), None)
+        return _regex_finder(test)
+    if (make := TEXTS.get(test.operator)) is not None:
+        return _text_finder([make(one.casefold()) for one in test.values])
     if test.operator == "wildcard":
-        shapes = [patterns.wildcard(one) for one in test.values]
-        return next((one for one in found if any(s.search(one.plain) for s in shapes)), None)
+        return _wildcard_finder(test.values)
     fits = _time_fits if test.field in TIMES else _number_fits
-    return next(
-        (o for o in found if any(fits(test.operator, o.plain, one) for one in test.values)), None
-    )
+
+    def find(found: tuple[Text, ...], _: Values) -> Text | None:
+        return next(
+            (o for o in found if any(fits(test.operator, o.plain, one) for one in test.values)),
+            None,
+        )
+
+    return find
 
 
-def _search(test: Test, found: tuple[Text, ...], values: Values) -> Text | None:
-    for one in found:
-        for pattern in test.values:
-            match = patterns.regex(pattern).search(one.plain)
-            if match is not None:
-                if not test.negate and match.re.groups:
-                    values.captures = tuple(group or "" for group in match.groups())
-                return one
-    return None
+def _text_finder(fits: list[Callable[[str], bool]]) -> _Find:
+    def find(found: tuple[Text, ...], _: Values) -> Text | None:
+        for one in found:
+            folded = one.folded
+            for fit in fits:
+                if fit(folded):
+                    return one
+        return None
+
+    return find
 
 
-_TEXTS: Final[dict[Operator, Callable[[str, str], bool]]] = {
-    "contains": lambda value, wanted: wanted in value,
-    "equals": lambda value, wanted: value == wanted,
-    "starts": lambda value, wanted: value.startswith(wanted),
-    "ends": lambda value, wanted: value.endswith(wanted),
+TEXTS: Final[dict[Operator, Callable[[str], Callable[[str], bool]]]] = {
+    "contains": lambda wanted: lambda value: wanted in value,
+    "equals": lambda wanted: lambda value: value == wanted,
+    "starts": lambda wanted: lambda value: value.startswith(wanted),
+    "ends": lambda wanted: lambda value: value.endswith(wanted),
 }
+"""Comparisons of folded texts: from what is wanted to what says whether a value fits."""
+
+
+def _wildcard_finder(wanted: tuple[str, ...]) -> _Find:
+    def find(found: tuple[Text, ...], _: Values) -> Text | None:
+        shapes = [patterns.wildcard(one) for one in wanted]
+        return next((one for one in found if any(s.search(one.octets) for s in shapes)), None)
+
+    return find
+
+
+def _regex_finder(test: Test) -> _Find:
+    """Find by RE2, and leave what its groups caught for the texts of actions."""
+
+    def find(found: tuple[Text, ...], values: Values) -> Text | None:
+        for one in found:
+            for pattern in test.values:
+                match = patterns.regex(pattern).search(one.octets)
+                if match is not None:
+                    if not test.negate and match.re.groups:
+                        values.captures = tuple(
+                            (group or b"").decode("utf-8", "replace") for group in match.groups()
+                        )
+                    return one
+        return None
+
+    return find
 
 
 def _number_fits(operator: Operator, value: str, wanted: str) -> bool:

@@ -1,17 +1,30 @@
-"""One mail and one ruleset make one decision, with its reasons."""
+"""One mail and one ruleset make one decision, with its reasons.
 
-import copy
+Laws:
+1. Rules are tried one after the other, as they are written; that most are known not to match
+   before they are tried (`plan`) changes no decision.
+2. A decision has a bounded size. A rule that matched, or broke, is in its trace with every
+   comparison and value. So are the first TRACED rules that were tried, matched or not, as long as
+   those that did not take at most TRACE_BYTES; of the others a note says how many there were. Of
+   matched rules beyond MATCHED_BYTES the trace keeps what they did, and not what was compared.
+   `full` (somebody asks why) keeps all of it.
+3. Rules get RULE_SECONDS a mail; those behind are not tried, a note says so, and the mail is kept.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
 
-from postroom_contract.documents import RuleDocument
 from postroom_contract.rules import (
     Action,
     AddSpamRating,
     AddTag,
     AutoReply,
     CallWebhook,
+    ConditionTrace,
     Decision,
     Delete,
     FlagOnServer,
@@ -32,8 +45,16 @@ from postroom_contract.rules import (
 )
 from postroom_mail.text import MAX_SUBJECT, one_line
 from postroom_rules.domain.checks import MAX_FOLDER, MAX_TAG, is_reply_text
-from postroom_rules.domain.conditions import evaluate
 from postroom_rules.domain.facts import Facts
+from postroom_rules.domain.plan import (
+    TRACED,
+    Candidates,
+    Plan,
+    ReadyRule,
+    Ruleset,
+    Thresholds,
+    Ticks,
+)
 from postroom_rules.domain.values import Values
 
 RULED_ROLES = frozenset({"mail", "post"})
@@ -43,28 +64,19 @@ RULED_ROLES = frozenset({"mail", "post"})
 COMPLAINT: Final = "feedback-report"
 """What a report of "this is spam" calls itself (RFC 5965 §2)."""
 _COMPLAINT: Final = "A complaint: the forum looks whether it is of a mail of its own."
+_TOLD: Final = (AutoReply, OpenTicket, CallWebhook, PublishEvent)
+_WITH_TEXT: Final = (AddTag, MoveOnServer, Reject, *_TOLD)
+_SENT: Final = (PostToForum, Forward)
+_WITHHELD: Final = (*_SENT, *_TOLD)
+"""What leaves the mailbox, or makes something of the mail elsewhere."""
+_ARRANGED: Final = (MoveOnServer, FlagOnServer)
 MAX_ACTIONS = 32
 MAX_FORWARDS = 4
-_WITHHELD: Final = PostToForum | Forward | AutoReply | OpenTicket | CallWebhook | PublishEvent
-"""What leaves the mailbox, or makes something of the mail elsewhere."""
-
-
-class Thresholds(msgspec.Struct, frozen=True):
-    """From which rating on a mail is spam, or kept apart, unless a rule says so; 0: never."""
-
-    mark_at: int = 0
-    quarantine_at: int = 0
-    quarantine_days: int = 30
-
-
-class Ruleset(msgspec.Struct, frozen=True):
-    """The active rules of one mailbox: its account's, its own, and its account's for afterwards."""
-
-    version: int
-    rules: tuple[RuleDocument, ...]
-    own: tuple[RuleDocument, ...] = ()
-    after: tuple[RuleDocument, ...] = ()
-    thresholds: Thresholds = Thresholds()
+RULE_SECONDS: Final = 3.0
+TRACE_BYTES: Final = 64 * 1024
+MATCHED_BYTES: Final = 256 * 1024
+_FRAME: Final = 40
+"""Octets of a rule or comparison in the event besides its texts."""
 
 
 class _State(msgspec.Struct):
@@ -79,32 +91,30 @@ class _State(msgspec.Struct):
     rejected: bool = False
     quarantine_days: int = 0
 
+    def copy(self) -> "_State":
+        """Return one that is changed apart from this one."""
+        return msgspec.structs.replace(self, tags=[*self.tags], actions=[*self.actions])
 
-def decide(facts: Facts, ruleset: Ruleset) -> Decision:
-    """Return what is to be done with the mail."""
+
+def decide(
+    facts: Facts, ruleset: Ruleset | Plan, *, full: bool = False, ticks: Ticks = lambda: 0.0
+) -> Decision:
+    """Return what is to be done with the mail; `ticks` is the clock of law 3, none stands still."""
+    plan = ruleset if isinstance(ruleset, Plan) else Plan(ruleset)
     if facts.role not in RULED_ROLES:
-        return _by_role(facts, ruleset)
-    state = _State(
-        tags=[], actions=[], spam_rating=facts.rating.score if facts.rating is not None else None
-    )
-    trace: list[RuleTrace] = []
-    values = Values(facts)
-    for layer in (ruleset.rules, ruleset.own, ruleset.after):
-        for rule in layer:
-            if state.stopped:
-                break
-            trace.append(_try(rule, values, state))
-        if state.stopped == "layer":
-            state.stopped = ""
+        return _by_role(facts, plan.version)
+    trial = _Trial(plan, facts, full=full, ticks=ticks)
+    trial.run()
+    state = trial.state
     notes = [_COMPLAINT] if facts.forum and facts.report == COMPLAINT else []
-    notes += _verdict(state, ruleset.thresholds)
-    withheld = [one for one in state.actions if isinstance(one, _WITHHELD)]
-    if not state.quarantine_days:
-        withheld = []
-    elif withheld:
+    notes += [*trial.notes(), *_verdict(state, plan.thresholds)]
+    withheld = []
+    if state.quarantine_days:
+        withheld = [one for one in state.actions if isinstance(one, _WITHHELD)]
+    if withheld:
         notes.append("What would send it on or answer it is done when it is released.")
     return Decision(
-        ruleset_version=ruleset.version,
+        ruleset_version=plan.version,
         importance=state.importance,
         spam_rating=state.spam_rating,
         spam=state.spam,
@@ -112,7 +122,7 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
         read=state.read,
         deleted=state.deleted,
         actions=tuple(one for one in state.actions if one not in withheld),
-        trace=tuple(trace),
+        trace=tuple(trial.trace),
         notes=tuple(notes),
         rating=facts.rating,
         quarantine_days=state.quarantine_days,
@@ -135,35 +145,170 @@ def _verdict(state: _State, thresholds: Thresholds) -> list[str]:
     return said
 
 
-def _try(rule: RuleDocument, values: Values, state: _State) -> RuleTrace:
+class _Trial:
+    """The rules of one mail as they are tried."""
+
+    def __init__(self, plan: Plan, facts: Facts, *, full: bool, ticks: Ticks) -> None:
+        self._plan, self._full, self._ticks = plan, full, ticks
+        self._began = ticks()
+        self._values = Values(facts)
+        self._tried = self._passed = self._untried = 0
+        self._room, self._matched_room = TRACE_BYTES, MATCHED_BYTES
+        rating = facts.rating.score if facts.rating is not None else None
+        self.state = _State(tags=[], actions=[], spam_rating=rating)
+        self.trace: list[RuleTrace] = []
+
+    def run(self) -> None:
+        """Try all that are to be tried."""
+        few = self._full or len(self._plan.rules) <= TRACED
+        candidates = Candidates() if few else self._plan.candidates(self._values, self._ticks)
+        begin = 0
+        for end in self._plan.ends:
+            self._layer(begin, end, candidates)
+            begin = end
+            if self.state.stopped == "layer":
+                self.state.stopped = ""
+
+    def _layer(self, number: int, end: int, candidates: Candidates) -> None:
+        sure, never = candidates.sure, candidates.never
+        while number < end and not self.state.stopped and (self._full or self._tried < TRACED):
+            if number in never:
+                self._tried += 1
+                self._keep(_missed(self._plan.rules[number], self._values))
+            elif self._is_late():
+                self._untried += end - number
+                return
+            else:
+                self._run(number, known=number in sure or None)
+            number += 1
+        if number < end and not self.state.stopped:
+            self._behind(number, end, candidates)
+
+    def _behind(self, number: int, end: int, candidates: Candidates) -> None:
+        """Try the candidates from `number` on, and pass the others."""
+        numbers = candidates.numbers
+        for place in range(bisect_left(numbers, number), bisect_left(numbers, end)):
+            if self._is_late():
+                self._untried += end - number
+                return
+            following = numbers[place]
+            self._passed += following - number
+            self._run(following, known=following in candidates.sure or None)
+            number = following + 1
+            if self.state.stopped:
+                return
+        self._passed += end - number
+
+    def _is_late(self) -> bool:
+        return self._ticks() - self._began > RULE_SECONDS
+
+    def _run(self, number: int, *, known: bool | None) -> None:
+        self._tried += 1
+        self._keep(_try(self._plan.rules[number], self._values, self.state, known))
+
+    def _keep(self, trace: RuleTrace) -> None:
+        """Note a rule as far as there is room."""
+        if self._full:
+            self.trace.append(trace)
+        elif trace.matched:
+            self._matched_room -= _size(trace)
+            cut = self._matched_room < 0
+            self.trace.append(msgspec.structs.replace(trace, conditions=()) if cut else trace)
+        elif trace.done:
+            self.trace.append(trace)
+        elif self._tried <= TRACED and (size := _size(trace)) <= self._room:
+            self._room -= size
+            self.trace.append(trace)
+        else:
+            self._passed += 1
+
+    def notes(self) -> Iterator[str]:
+        """Yield what the trace does not show."""
+        if self._passed:
+            yield f"{_rules(self._passed, 'further')} tried and did not match."
+        if self._matched_room < 0:
+            yield "Of some rules that matched, what was compared is left out: it was too much."
+        if self._untried:
+            yield f"{_rules(self._untried, 'further')} not tried: the rules before took too long."
+
+
+def _rules(number: int, which: str) -> str:
+    return f"One {which} rule was" if number == 1 else f"{number} {which} rules were"
+
+
+def _size(trace: RuleTrace) -> int:
+    """Return the octets that a trace takes, roughly."""
+    size = _FRAME + len(trace.name)
+    for one in trace.conditions:
+        size += _FRAME + len(one.condition) + len(one.value)
+    for words in trace.done:
+        size += len(words)
+    return size
+
+
+def _try(rule: ReadyRule, values: Values, state: _State, known: bool | None) -> RuleTrace:
     """Run one rule; one that breaks is skipped and says so, the mail is kept (implicit keep).
 
     One in the shadow says what it would do to the mail as it is, and does nothing.
     """
+    document = rule.document
+    conditions: list[ConditionTrace] = []
+    done: tuple[str, ...] = ()
     values.spam_rating, values.captures = state.spam_rating, ()
-    touched = copy.deepcopy(state) if rule.shadow else state
     try:
-        matched, conditions = evaluate(rule.when, values)
-    except ValueError as error:
-        matched, conditions = False, ()
-        done: tuple[str, ...] = (f"skipped: {error}",)
+        matched = rule.when.answer(values, conditions, known=known)
+    except Exception as error:  # noqa: BLE001 - whatever it is: one rule must not keep the mail
+        matched, done = False, (_skipped(error),)
+        conditions.clear()
     else:
-        done = tuple(_apply(one, values, touched, rule.id) for one in rule.then) if matched else ()
+        if matched:
+            touched = state.copy() if document.shadow else state
+            done = tuple([_apply(one, values, touched, document.id) for one in document.then])
     return RuleTrace(
-        rule=rule.id,
-        version=rule.version,
-        name=rule.name,
+        rule=document.id,
+        version=document.version,
+        name=document.name,
         matched=matched,
-        conditions=conditions,
+        conditions=tuple(conditions),
         done=done,
-        shadow=rule.shadow,
+        shadow=document.shadow,
     )
 
 
-def _apply(action: Action, values: Values, state: _State, rule: str) -> str:  # noqa: PLR0911 - each with its words
-    """Note one action and return it as a sentence."""
+def _missed(rule: ReadyRule, values: Values) -> RuleTrace:
+    """Return the trace of a rule of one comparison that is known not to hold."""
+    document = rule.document
+    conditions: list[ConditionTrace] = []
+    rule.when.answer(values, conditions, known=False)
+    return RuleTrace(
+        rule=document.id,
+        version=document.version,
+        name=document.name,
+        matched=False,
+        conditions=tuple(conditions),
+        done=(),
+        shadow=document.shadow,
+    )
+
+
+def _skipped(error: Exception) -> str:
+    """Return why a rule, or an action, was skipped."""
+    said = error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return f"skipped: {said}"
+
+
+def _apply(action: Action, values: Values, state: _State, rule: str) -> str:
+    """Note one action and return it as a sentence; one that breaks is skipped and says so."""
+    try:
+        return _done(action, values, state, rule)
+    except Exception as error:  # noqa: BLE001 - as of conditions: the other actions are done
+        return _skipped(error)
+
+
+def _done(action: Action, values: Values, state: _State, rule: str) -> str:  # noqa: PLR0911 - each with its words
     facts = values.facts
-    action = _filled(action, values, rule)
+    if isinstance(action, _WITH_TEXT):
+        action = _filled(action, values, rule)
     if len(state.actions) >= MAX_ACTIONS and not isinstance(action, Stop):
         return f"not done: a mail has at most {MAX_ACTIONS} actions"
     if isinstance(action, Reject):
@@ -173,11 +318,11 @@ def _apply(action: Action, values: Values, state: _State, rule: str) -> str:  # 
         return f"rejected: “{action.text}”; where it is taken already, deleted, and nobody is told"
     if state.rejected:
         return "not done: the mail is rejected"
-    if isinstance(action, PostToForum | Forward):
+    if isinstance(action, _SENT):
         return _send(action, facts, state)
-    if isinstance(action, MoveOnServer | FlagOnServer):
+    if isinstance(action, _ARRANGED):
         return _arrange(action, facts, state)
-    if isinstance(action, AutoReply | OpenTicket | CallWebhook | PublishEvent):
+    if isinstance(action, _TOLD):
         return _tell(action, facts, state)
     state.actions.append(action)
     return _mark(action, state)
@@ -187,7 +332,8 @@ def _filled(action: Action, values: Values, rule: str) -> Action:  # noqa: PLR09
     """Return an action with its places filled; where nothing is left of it, as it was written."""
     match action:
         case AddTag(tag):
-            return AddTag(one_line(values.filled(tag))[:MAX_TAG].strip() or tag)
+            text = values.filled(tag) if "{" in tag else tag
+            return AddTag(_tag(text) or tag)
         case MoveOnServer(folder):
             name = one_line(values.filled(folder)).replace("/", "-") if "{" in folder else folder
             return MoveOnServer(name[:MAX_FOLDER].strip() or folder)
@@ -207,8 +353,17 @@ def _filled(action: Action, values: Values, rule: str) -> Action:  # noqa: PLR09
             return action
 
 
+@lru_cache(maxsize=1_000)
+def _tag(text: str) -> str:
+    return one_line(text)[:MAX_TAG].strip()
+
+
 def _mark(action: Action, state: _State) -> str:  # noqa: C901, PLR0911 - a table of kinds
     match action:
+        case AddTag(tag):
+            if tag not in state.tags:
+                state.tags.append(tag)
+            return f"tagged “{tag}”"
         case SetImportance(level):
             state.importance = level
             return f"importance set to {level}"
@@ -225,10 +380,6 @@ def _mark(action: Action, state: _State) -> str:  # noqa: C901, PLR0911 - a tabl
         case Quarantine(days):
             state.quarantine_days = days
             return f"kept in quarantine for {days} days"
-        case AddTag(tag):
-            if tag not in state.tags:
-                state.tags.append(tag)
-            return f"tagged “{tag}”"
         case MarkRead():
             state.read = True
             return "marked as read"
@@ -306,7 +457,7 @@ def _arrange(action: MoveOnServer | FlagOnServer, facts: Facts, state: _State) -
     return f"moved to {action.folder} on its server"
 
 
-def _by_role(facts: Facts, ruleset: Ruleset) -> Decision:
+def _by_role(facts: Facts, version: int) -> Decision:
     actions: tuple[Action, ...] = ()
     if facts.role == "reply" and facts.forum and not facts.robot_signs:
         actions = (PostToForum(facts.forum),)
@@ -320,7 +471,7 @@ def _by_role(facts: Facts, ruleset: Ruleset) -> Decision:
     else:
         note = f"Nothing is done for role {facts.role} yet; the mail is kept."
     return Decision(
-        ruleset_version=ruleset.version,
+        ruleset_version=version,
         importance="normal",
         spam_rating=None,
         actions=actions,

@@ -8,9 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
-
-from postroom_contract.rules import Field, Part, Test
+from postroom_contract.rules import Action, AddTag, Field, MoveOnServer, Part, Reject, Test
 from postroom_mail.address import split_detail
 from postroom_rules.domain.facts import Facts
 
@@ -18,16 +16,60 @@ ADDRESSES: Final[frozenset[Field]] = frozenset(
     {"from", "to", "cc", "bcc", "reply_to", "sender", "envelope_from", "envelope_to"}
 )
 """Fields of which a part can be asked for."""
+NUMBERS: Final = frozenset({"size", "attachment_count", "attachment_size", "spam_rating"})
+"""Fields that are compared by number."""
+SHOWN: Final = 200
+"""Characters of a value, and values of a field, that a trace shows."""
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _PLACE: Final = re.compile(r"\{([1-9]|subject|from|to|list_id)\}")
 _MESSAGE_LENGTH: Final = 512 * 1024
 
 
-class Text(msgspec.Struct, frozen=True):
-    """A value as it is, and as it is compared."""
+Key = tuple[str, str, str]
+"""What a comparison looks at: field, the header's name in lower case or nothing, and part."""
+SPAM_RATING: Final[Key] = ("spam_rating", "", "whole")
+"""Its value changes while the rules of a mail are tried."""
 
-    plain: str
-    folded: str
+
+def key_of(test: Test) -> Key:
+    """Return what a comparison looks at."""
+    if test.field == "spam_rating":
+        return SPAM_RATING
+    return (test.field, (test.header or "").lower(), test.part)
+
+
+def has_places(action: Action) -> bool:
+    """Whether a text of an action may have places to fill."""
+    match action:
+        case AddTag(text) | MoveOnServer(text) | Reject(text):
+            return "{" in text
+        case _:
+            return False
+
+
+class Text:
+    """A value as it is (`plain`), as it is compared, and as RE2 wants it; made when asked for."""
+
+    __slots__ = ("_folded", "_octets", "plain")
+
+    def __init__(self, plain: str) -> None:
+        self.plain = plain
+        self._folded: str | None = None
+        self._octets: bytes | None = None
+
+    @property
+    def folded(self) -> str:
+        """Without the difference of upper and lower case."""
+        if self._folded is None:
+            self._folded = self.plain.casefold()
+        return self._folded
+
+    @property
+    def octets(self) -> bytes:
+        """As UTF-8; ValueError where it cannot be written so."""
+        if self._octets is None:
+            self._octets = self.plain.encode()
+        return self._octets
 
 
 class Values:
@@ -38,19 +80,32 @@ class Values:
         self.spam_rating: int | None = None
         """As it is by now: rules change it."""
         self.captures: tuple[str, ...] = ()
-        self._kept: dict[tuple[str, str, str], tuple[Text, ...]] = {}
+        self._kept: dict[Key, tuple[Text, ...]] = {}
+        self._shown: dict[Key, str] = {}
+        self._by_name: dict[str, list[str]] | None = None
 
     def of(self, test: Test) -> tuple[Text, ...]:
         """Return what a test looks at; empty where the mail has nothing of it."""
-        if test.field == "spam_rating":
-            rating = "" if self.spam_rating is None else str(self.spam_rating)
-            return (Text(rating, rating),) if rating else ()
-        key = (test.field, (test.header or "").lower(), test.part)
+        return self.at(key_of(test))
+
+    def at(self, key: Key) -> tuple[Text, ...]:
+        """Return the values under a key."""
         found = self._kept.get(key)
         if found is None:
-            found = tuple(Text(one, one.casefold()) for one in self._read(*key))
-            self._kept[key] = found
+            if key == SPAM_RATING:
+                return () if self.spam_rating is None else (Text(str(self.spam_rating)),)
+            found = self._kept[key] = tuple(map(Text, self._read(*key)))
         return found
+
+    def shown(self, key: Key) -> str:
+        """Return what a trace says of the values under a key: all of them, cut."""
+        shown = self._shown.get(key)
+        if shown is None:
+            if key == SPAM_RATING:
+                return "" if self.spam_rating is None else str(self.spam_rating)
+            texts = [one.plain for one in self.at(key)[:SHOWN]]
+            shown = self._shown[key] = ", ".join(texts)[:SHOWN]
+        return shown
 
     def filled(self, text: str) -> str:
         """Return the text of an action with its places filled; the value of none is empty."""
@@ -67,11 +122,18 @@ class Values:
         return next((one.plain for one in self.of(Test(field=field, operator="exists"))), "")
 
     def _read(self, field: str, header: str, part: str) -> Sequence[str]:
-        facts = self.facts
         if field == "header":
-            return [value for name, value in facts.headers if name.lower() == header]
-        found = _FIELDS[field](facts)
+            return self._headers().get(header, ())
+        found = _FIELDS[field](self.facts)
         return found if part == "whole" else _parts(found, part)
+
+    def _headers(self) -> dict[str, list[str]]:
+        """Return all headers by their lower-case names; rules ask for many."""
+        if self._by_name is None:
+            self._by_name = {}
+            for name, value in self.facts.headers:
+                self._by_name.setdefault(name.lower(), []).append(value)
+        return self._by_name
 
 
 def _parts(faces: Sequence[str], part: str) -> list[str]:
