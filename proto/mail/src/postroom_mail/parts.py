@@ -43,6 +43,10 @@ class Body(msgspec.Struct, frozen=True):
     source: Source
     attachments: tuple[Attachment, ...]
     defects: tuple[str, ...]
+    html: str = ""
+    """The first HTML part as it came, whether or not `text` was made of it; not cleaned."""
+    types: tuple[str, ...] = ()
+    """The media types of the tree, each node before its children."""
 
 
 class Part(msgspec.Struct):
@@ -199,7 +203,14 @@ def _collect(tree: Callable[[bytes, _Budget], Part], payload: bytes, fallback: s
         budget.defects[f"the text is longer than {MAX_TEXT} octets and was cut"] = None
     kinds = {kind for kind, _ in pieces}
     source: Source = "html" if "html" in kinds else "plain" if kinds else "none"
-    return Body(text, source, tuple(reader.attachments), tuple(budget.defects))
+    return Body(
+        text,
+        source,
+        tuple(reader.attachments),
+        tuple(budget.defects),
+        reader.html,
+        tuple(reader.types),
+    )
 
 
 class _BodyReader:
@@ -208,11 +219,14 @@ class _BodyReader:
     def __init__(self, defects: dict[str, None], fallback: str) -> None:
         self._fallback = fallback
         self.attachments: list[Attachment] = []
+        self.types: list[str] = []
+        self.html = ""
         self._defects = defects
         self._room = MAX_TEXT
 
     def body(self, part: Part, *, is_root: bool = False) -> list[tuple[Source, str]]:
         """Return the pieces of text of a part, as a person would see them one below the other."""
+        self.types.append(part.media_type)
         if part.media_type == "multipart/alternative" and part.children:
             return self._best([self.body(child) for child in part.children])
         if part.media_type.startswith("multipart/"):
@@ -250,6 +264,7 @@ class _BodyReader:
             return []
         if part.media_type == "text/plain":
             return [("plain", text)]
+        self.html = self.html or text
         text, defects = read_html(text)
         self._defects.update(dict.fromkeys(defects))
         return [("html", text)] if text else []

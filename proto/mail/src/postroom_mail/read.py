@@ -48,8 +48,13 @@ def framed(raw: bytes, charset: str) -> bytes:
 
 def read_framed(task: bytes) -> Mail:
     """Read what `framed` made; raises nothing but MemoryError."""
+    return read(*unframed(task))
+
+
+def unframed(task: bytes) -> tuple[bytes, str]:
+    """Return mail and fallback charset of what `framed` made."""
     end = 1 + task[0]
-    return read(task[end:], task[1:end].decode("ascii", "replace"))
+    return task[end:], task[1:end].decode("ascii", "replace")
 
 
 def read(raw: bytes, charset: str = "") -> Mail:
@@ -57,13 +62,20 @@ def read(raw: bytes, charset: str = "") -> Mail:
 
     `charset` is for text and headers that name none and are not UTF-8.
     """
+    return read_with_body(raw, charset)[0]
+
+
+def read_with_body(raw: bytes, charset: str = "") -> tuple[Mail, Body]:
+    """Read a mail as `read` does, with what it was made of: the HTML and the tree's types."""
     try:
         head = split_head(raw, charset)
-        return _mail(head, read_body(head, raw, charset), len(raw))
+        body = read_body(head, raw, charset)
+        return _mail(head, body, len(raw)), body
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  # the law: a fault of ours must not stop the mail
-        return _unread(len(raw), f"the mail could not be read ({type(error).__name__})")
+        defect = f"the mail could not be read ({type(error).__name__})"
+        return _unread(len(raw), defect), Body("", "none", (), (defect,))
 
 
 def _mail(head: Head, body: Body, size: int) -> Mail:

@@ -1,0 +1,329 @@
+"""What the spam filter sees of a mail: readable tokens in seven aspects, and their hashes.
+
+Laws:
+1. Bounded, whatever the mail is: of each aspect at most its MOST tokens, of MAX_TOKEN characters.
+2. The same mail gives the same tokens on every machine and in every process: trainings are folded
+   again years later. A change here is a new VERSION, and models of another one are folded anew.
+3. Nothing here knows a language, a word or a sender; what one means, the account's trainings say.
+   What other filters wrote on the mail is not looked at.
+"""
+
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from postroom_mail.parts import Body
+from postroom_mail.read import read_with_body, unframed
+from postroom_mail.values import Mail, Mailbox
+
+VERSION: Final = 1
+ASPECTS: Final = ("text", "subject", "sender", "way", "header", "tags", "links", "form")
+MOST: Final = {
+    "text": 3_000, "subject": 150, "sender": 60, "way": 120, "header": 200, "tags": 300,
+    "links": 200, "form": 60,
+}  # fmt: skip
+MAX_TOKENS: Final = sum(MOST.values())
+MAX_TOKEN: Final = 80
+_CHARACTERS = 40_000
+"""Of the text and of the HTML."""
+_WORDS = 1_500
+_LONGEST_WORD = 30
+_FEW = 12
+"""Headers of a kind, people of a list, words of a value, that are looked at."""
+
+_WORD = re.compile(r"[^\W_][\w'$-]*[\w$]|[$€£¥]+[\d.,]*|!+|[^\W_]")
+# Scripts without spaces: each two neighbours are a word (Thai, kana, Han, Hangul).
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
+_LINK = re.compile(r"(?:https?|ftp)://([^\s\"'<>()\[\]/]{1,200})(/[^\s\"'<>()\[\]]{0,200})?", re.I)
+_TAG = re.compile(r"<([a-z!][a-z0-9]{0,11})\b([^<>]{0,600})", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([a-z]{2,12})\s?=\s?[\"']?([^\s\"'>]{1,24})", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+")
+_NUMBERS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_UPPER, _LOWER, _DIGITS = (re.compile(one) for one in ("[A-Z]+", "[a-z]+", "[0-9]+"))
+_ZONE = re.compile(r"[+-]\d{4}|\b[A-Z]{3,4}\b")
+_BOUNDARY = re.compile(r";\s*boundary\s*=\s*\"?([^\";]{0,99})\"?", re.IGNORECASE)
+_PLACED = frozenset({"href", "src", "alt", "title", "content"})
+"""Attributes whose value is a text or an address of its own."""
+_VERDICTS = ("x-spam", "x-bogosity", "x-razor", "postroom-")
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """The tokens of a mail, aspect after aspect, each once in its aspect."""
+
+    hashes: bytes
+    """32 bits of each, little-endian."""
+    sizes: tuple[int, ...]
+    """How many there are of each of ASPECTS."""
+    texts: str = ""
+    """One a line, in the same order; learning does without, and so may what keeps trainings."""
+
+
+class MailAndTokens(msgspec.Struct, frozen=True):
+    """What a worker process makes of a mail that is rated."""
+
+    mail: Mail
+    tokens: Tokens
+
+
+def read_framed_with_tokens(task: bytes) -> MailAndTokens:
+    """Read what `postroom_mail.read.framed` made; raises nothing but MemoryError.
+
+    For a WorkerPool: `postroom_rules.domain.spam_tokens:read_framed_with_tokens`.
+    """
+    raw, charset = unframed(task)
+    mail, body = read_with_body(raw, charset)
+    return MailAndTokens(mail, tokens(mail, body))
+
+
+def tokens(mail: Mail, body: Body) -> Tokens:
+    """Return the tokens of a mail as `read_with_body` gave it."""
+    return _packed(_aspects(mail, body))
+
+
+def _packed(aspects: Iterable[tuple[str, Iterable[str]]]) -> Tokens:
+    found: list[str] = []
+    sizes: list[int] = []
+    for aspect, every in aspects:
+        mine = list(dict.fromkeys(every))[: MOST[aspect]]
+        found += mine
+        sizes.append(len(mine))
+    texts = "\n".join(found)
+    if texts.count("\n") >= len(found) or len(max(found, key=len, default="")) > MAX_TOKEN:
+        found = [one.replace("\n", " ")[:MAX_TOKEN] for one in found]
+        texts = "\n".join(found)
+    octets = texts.encode("utf-8", "replace").split(b"\n") if found else []
+    return Tokens(_little(array("I", map(crc32, octets))), tuple(sizes), texts)
+
+
+def _little(numbers: "array[int]") -> bytes:
+    return numbers.tobytes() if _IS_LITTLE else _swapped(numbers).tobytes()
+
+
+def _swapped(numbers: "array[int]") -> "array[int]":
+    other = array("I", numbers)
+    other.byteswap()
+    return other
+
+
+_IS_LITTLE: Final = array("I", [1]).tobytes()[0] == 1
+
+
+def hashes(found: Tokens) -> "array[int]":
+    """Return the hashes as numbers."""
+    numbers = array("I")
+    numbers.frombytes(found.hashes)
+    return numbers if _IS_LITTLE else _swapped(numbers)
+
+
+def _aspects(mail: Mail, body: Body) -> Iterator[tuple[str, Iterable[str]]]:
+    fields: dict[str, list[str]] = {}
+    for name, value in mail.headers:
+        fields.setdefault(name.lower(), []).append(value)
+    text = mail.text[:_CHARACTERS]
+    html = body.html[:_CHARACTERS]
+    words = _words(text)
+    links = _LINK.findall(text)[: MOST["links"]] + _LINK.findall(html)[: MOST["links"]]
+    hops = [one.rpartition(";")[0].lower() for one in fields.get("received", ())]
+    ways = [_HOST.findall(one) for one in (*hops[: _FEW - 1], *hops[_FEW - 1 :][-1:])]
+    targets = [_domain(host.rpartition("@")[2].partition(":")[0]) for host, _ in links]
+    yield "text", chain(words, map(" ".join, pairwise([one.lower() for one in words])))
+    yield "subject", _of_subject(mail.subject)
+    yield "sender", _of_sender(mail, fields, ways, targets)
+    yield "way", _of_way(hops, ways)
+    yield "header", _of_header(mail, fields)
+    yield "tags", _of_tags(html)
+    yield "links", _of_links(links, targets)
+    yield "form", chain(_of_links_form(links, targets), _of_form(mail, body, fields, text, words))
+
+
+def _words(text: str) -> list[str]:
+    if not text.isascii():
+        text = _UNSPACED.sub(_spaced, text)
+    found: list[str] = _WORD.findall(text)[:_WORDS]
+    return [one for one in found if len(one) <= _LONGEST_WORD]
+
+
+def _spaced(run: re.Match[str]) -> str:
+    return f" {' '.join(map(''.join, pairwise(run[0])))} "
+
+
+def _few_words(value: str) -> list[str]:
+    return _words(value[:200].lower())[:_FEW]
+
+
+def _shape(text: str) -> str:
+    """Return a text with each run of digits as 9, of letters as a or A: what made it shows."""
+    shape = _LOWER.sub("a", _UPPER.sub("A", _DIGITS.sub("9", text[:120])))
+    return shape[:40]
+
+
+def _domain(host: str) -> str:
+    """Return about the part of a host's name that somebody registered."""
+    host = host.lower().strip(".")
+    parts = host.rsplit(".", 3)
+    if len(parts) < 3 or _NUMBERS.fullmatch(host):  # noqa: PLR2004
+        return host
+    # Second level of a country, as co.uk: short in front of two letters.
+    country = len(parts[-1]) == 2 and len(parts[-2]) <= 3  # noqa: PLR2004
+    return ".".join(parts[-3:] if country else parts[-2:])
+
+
+def _domain_of(address: str) -> str:
+    return _domain(address.strip("<> ").rpartition("@")[2])
+
+
+def _about(number: int) -> int:
+    """Return 0, 1, 2, and then the power of two below."""
+    return number if number < 3 else 1 << number.bit_length() - 1  # noqa: PLR2004
+
+
+def _of_subject(subject: str) -> Iterator[str]:
+    words = [one.lower() for one in _words(subject)]
+    yield from (f"subject: {one}" for one in words)
+    yield from (f"subject: {one} {two}" for one, two in pairwise(words))
+    case = (subject.isupper() and "upper") or (subject.islower() and "lower")
+    yield f"subject: {case or (subject.istitle() and 'title') or 'mixed'} case"
+    yield f"subject: begins {_shape(subject[:1])}"
+    yield f"subject: ends {_shape(subject[-1:])}"
+    yield f"subject: length {_about(len(subject))}"
+    yield from (f"subject: has {sign}" for sign in "!?$%*" if sign in subject)
+    if not subject.isascii():
+        yield "subject: beyond ASCII"
+
+
+def _of_sender(
+    mail: Mail,
+    fields: dict[str, list[str]],
+    ways: Sequence[Sequence[str]],
+    targets: Sequence[str],
+) -> Iterator[str]:
+    author = mail.from_[0] if mail.from_ else Mailbox("", "")
+    address, name = author.address.lower(), author.name.lower()
+    domain = _domain_of(address)
+    yield f"from: {address or 'nobody'}"
+    yield f"from: @{domain}"
+    yield from (f"from: {one}" for one in _few_words(name))
+    yield f"from: form {_shape(author.address.partition('@')[0])}"
+    yield f"from: .{domain.rpartition('.')[2]}"
+    yield f"from: name {_naming(name, address)}"
+    for other in (*mail.reply_to[:2], *mail.sender[:2]):
+        yield f"answers to: {other.address.lower()}"
+    programs = fields.get("x-mailer", []) + fields.get("user-agent", [])
+    yield from (f"program: {one}" for value in programs[:2] for one in _few_words(value))
+    if not programs:
+        yield "program: none"
+    message_id, _, made_at = (mail.message_id or "").partition("@")
+    yield f"message-id: form {_shape(message_id)}"
+    date = " ".join(fields.get("date", ())[:1])[:60]
+    yield f"date: form {_shape(date)}"
+    yield f"date: zone {' '.join(_ZONE.findall(date)[:1])}"
+    yield f"from: and message-id {_same(domain, [_domain(made_at)] if made_at else [])}"
+    yield f"from: and return-path {_same(domain, map(_domain_of, fields.get('return-path', ())))}"
+    yield f"from: and reply-to {_same(domain, (_domain_of(one.address) for one in mail.reply_to))}"
+    yield f"from: and links {_same(domain, targets)}"
+    passed = {_domain(host) for hosts in ways for host in hosts}
+    first = {_domain(host) for host in ways[-1]} if ways else set()
+    yield f"from: and way {_same(domain, passed)}"
+    yield f"from: and first server {_same(domain, first)}"
+    yield f"message-id: and way {_same(_domain(made_at), passed)}"
+
+
+def _naming(name: str, address: str) -> str:
+    if not name:
+        return "missing"
+    if name == address.partition("@")[0]:
+        return "is the local part"
+    return "has an address" if "@" in name else "given"
+
+
+def _same(domain: str, others: Iterable[str]) -> str:
+    """Say whether a domain is among others: yes, no, or that there are none."""
+    known = set(others) - {""}
+    if not domain or not known:
+        return "unknown"
+    return "agree" if domain in known else "differ"
+
+
+def _of_way(hops: Sequence[str], ways: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"received: {min(len(hops), _FEW)} times"
+    for hop in hops[-2:]:
+        yield f"received: form {_shape(hop.partition(' by ')[0])}"
+    for hosts in ways:
+        for host in hosts[:_FEW]:
+            yield f"received: {host}"
+            yield f"received: {host.rpartition('.')[0] if _NUMBERS.fullmatch(host) else _domain(host)}"
+
+
+def _of_header(mail: Mail, fields: dict[str, list[str]]) -> Iterator[str]:
+    yield from (f"header: {one[:40]}" for one in fields if not one.startswith(_VERDICTS))
+    for person in (*mail.to[:_FEW], *mail.cc[:_FEW]):
+        yield f"to: {person.address.lower()}"
+        yield from (f"to: {one}" for one in _few_words(person.name))
+
+
+def _of_tags(html: str) -> Iterator[str]:
+    for name, rest in _TAG.findall(html)[: MOST["tags"]]:
+        tag = name.lower()
+        yield f"html: {tag}"
+        for attribute, value in _ATTRIBUTE.findall(rest)[:_FEW]:
+            key = attribute.lower()
+            yield f"html: {tag} {key}"
+            if key not in _PLACED:
+                yield f"html: {key}={value.lower()}"
+
+
+def _of_links(links: Sequence[tuple[str, str]], targets: Sequence[str]) -> Iterator[str]:
+    yield from (f"link: {one}" for one in targets)
+    for host, path in links:
+        yield f"link: {host.lower()}"
+        yield from (f"link: /{one}" for one in _few_words(path))
+
+
+def _of_links_form(links: Sequence[tuple[str, str]], targets: Sequence[str]) -> Iterator[str]:
+    yield f"links: {_about(len(links))}"
+    yield f"links: {_about(len(set(targets)))} domains"
+    for (host, path), target in zip(links, targets, strict=True):
+        yield f"links: .{target.rpartition('.')[2]}"
+        if _NUMBERS.fullmatch(target):
+            yield "links: to a number"
+        yield from (f"links: {sign} in the host" for sign in "@:%" if sign in host)
+        yield from (f"links: {sign} in the path" for sign in "?%" if sign in path)
+
+
+def _of_form(
+    mail: Mail, body: Body, fields: dict[str, list[str]], text: str, words: Sequence[str]
+) -> Iterator[str]:
+    kind = " ".join(fields.get("content-type", ())[:1])[:1_000]
+    yield from (f"mime: {one}" for one in _few_words(_BOUNDARY.sub("", kind)))
+    yield from (f"mime: boundary {_shape(one)}" for one in _BOUNDARY.findall(kind)[:1])
+    for encoding in fields.get("content-transfer-encoding", ())[:1]:
+        yield f"mime: encoded {encoding.lower()}"
+    yield f"mime: text {mail.text_source}"
+    yield f"mime: parts {' '.join(body.types[:5])}"
+    for file in mail.attachments[:_FEW]:
+        yield f"file: {file.media_type}"
+        yield f"file: .{file.name.rpartition('.')[2].lower()}"
+    answered = "answers" if mail.references or mail.in_reply_to else "answers nothing"
+    yield f"form: {'re' if mail.subject[:3].lower() == 're:' else 'new'}, {answered}"
+    yield f"form: to {_about(len(mail.to))} {'named' if any(one.name for one in mail.to) else ''}"
+    yield f"form: cc {_about(len(mail.cc))}"
+    capitals = sum(1 for one in words if one.isupper() and len(one) > 2)  # noqa: PLR2004
+    lines = text.split("\n")
+    yield f"form: {_about(100 * capitals // max(len(words), 1))} % capitals"
+    yield f"form: {_about(len(text))} characters"
+    yield f"form: {_about(len(lines))} lines"
+    yield f"form: longest line {_about(max(map(len, lines)))}"
+    yield f"form: {_about(text.count('!'))} !"
+    yield f"form: {_about(text.count('$'))} $"
+    yield f"form: {_about(text.count(chr(10) + '>'))} quoted lines"
+    yield f"form: html {_about(10 * len(body.html) // max(len(text), 1))} times the text"
+    if not text.isascii():
+        yield "form: beyond ASCII"
+    if "\n-- \n" in text:
+        yield "form: signature"
+    yield from (f"form: {one[:60]}" for one in mail.defects[:_FEW])
