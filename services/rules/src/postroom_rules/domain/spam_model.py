@@ -20,9 +20,9 @@ here were chosen on the mails of 2002 alone (`tests/bench/spam_tuning.py`).
 import math
 import zlib
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise, repeat
+from operator import mul
 from typing import Final
 
 import msgspec
@@ -237,26 +237,17 @@ def _evidence(
 ) -> tuple[Evidence, ...]:
     if not found.texts:
         return ()
-    weights = [
-        share * lean
-        for share, start, end in _parts(found.sizes, shares)
-        for lean in leans[start:end]
-    ]
+    shared = chain.from_iterable(map(repeat, shares, found.sizes))
+    weights = list(map(mul, leans, shared))
     sizes = list(map(abs, weights))
-    heaviest = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)[:EVIDENCE]
+    least = sorted(sizes)[-EVIDENCE:][0]
+    heaviest = [n for n, size in enumerate(sizes) if size >= least and size]
+    heaviest.sort(key=sizes.__getitem__, reverse=True)
     texts = found.texts.split("\n")
     return tuple(
         Evidence(texts[n], weights[n], counts[n] >> _HAM_BITS, counts[n] & _HAM)
-        for n in heaviest
-        if weights[n]
+        for n in heaviest[:EVIDENCE]
     )
-
-
-def _parts(sizes: Sequence[int], shares: Sequence[float]) -> Iterator[tuple[float, int, int]]:
-    start = 0
-    for share, size in zip(shares, sizes, strict=True):
-        yield share, start, start + size
-        start += size
 
 
 def _steps(slots: Iterable[int]) -> Iterator[int]:

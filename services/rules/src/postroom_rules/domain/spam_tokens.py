@@ -11,6 +11,7 @@ Laws:
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Final
 from zlib import crc32
@@ -24,25 +25,25 @@ from postroom_mail.values import Mail, Mailbox
 VERSION: Final = 1
 ASPECTS: Final = ("text", "subject", "sender", "way", "header", "tags", "links", "form")
 MOST: Final = {
-    "text": 3_000, "subject": 150, "sender": 60, "way": 120, "header": 200, "tags": 300,
+    "text": 1_500, "subject": 150, "sender": 60, "way": 120, "header": 200, "tags": 300,
     "links": 200, "form": 60,
 }  # fmt: skip
 MAX_TOKENS: Final = sum(MOST.values())
 MAX_TOKEN: Final = 80
-_CHARACTERS = 40_000
+_CHARACTERS = 10_000
 """Of the text and of the HTML."""
 _WORDS = 1_500
 _LONGEST_WORD = 30
 _FEW = 12
 """Headers of a kind, people of a list, words of a value, that are looked at."""
 
-_WORD = re.compile(r"[^\W_][\w'$-]*[\w$]|[$€£¥]+[\d.,]*|!+|[^\W_]")
+_WORD = re.compile(r"[\w$€£¥'-]+|!+")
 # Scripts without spaces: each two neighbours are a word (Thai, kana, Han, Hangul).
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
-_LINK = re.compile(r"(?:https?|ftp)://([^\s\"'<>()\[\]/]{1,200})(/[^\s\"'<>()\[\]]{0,200})?", re.I)
+_BEHIND_SCHEME = re.compile(r"([^\s\"'<>()\[\]/]{1,200})(/[^\s\"'<>()\[\]]{0,200})?")
 _TAG = re.compile(r"<([a-z!][a-z0-9]{0,11})\b([^<>]{0,600})", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([a-z]{2,12})\s?=\s?[\"']?([^\s\"'>]{1,24})", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+")
+_HOST = re.compile(r"[a-z0-9.-]+")
 _NUMBERS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _UPPER, _LOWER, _DIGITS = (re.compile(one) for one in ("[A-Z]+", "[a-z]+", "[0-9]+"))
 _ZONE = re.compile(r"[+-]\d{4}|\b[A-Z]{3,4}\b")
@@ -127,11 +128,11 @@ def _aspects(mail: Mail, body: Body) -> Iterator[tuple[str, Iterable[str]]]:
     text = mail.text[:_CHARACTERS]
     html = body.html[:_CHARACTERS]
     words = _words(text)
-    links = _LINK.findall(text)[: MOST["links"]] + _LINK.findall(html)[: MOST["links"]]
+    links = [*_links(text), *_links(html)]
     hops = [one.rpartition(";")[0].lower() for one in fields.get("received", ())]
-    ways = [_HOST.findall(one) for one in (*hops[: _FEW - 1], *hops[_FEW - 1 :][-1:])]
+    ways = [_hosts(one) for one in (*hops[: _FEW - 1], *hops[_FEW - 1 :][-1:])]
     targets = [_domain(host.rpartition("@")[2].partition(":")[0]) for host, _ in links]
-    yield "text", chain(words, map(" ".join, pairwise([one.lower() for one in words])))
+    yield "text", words
     yield "subject", _of_subject(mail.subject)
     yield "sender", _of_sender(mail, fields, ways, targets)
     yield "way", _of_way(hops, ways)
@@ -141,11 +142,22 @@ def _aspects(mail: Mail, body: Body) -> Iterator[tuple[str, Iterable[str]]]:
     yield "form", chain(_of_links_form(links, targets), _of_form(mail, body, fields, text, words))
 
 
+def _links(text: str) -> Iterator[tuple[str, str]]:
+    """Yield host and path of what stands behind `://`; both may be anything."""
+    for piece in text.split("://", MOST["links"])[1:]:
+        found = _BEHIND_SCHEME.match(piece)
+        if found:
+            yield found[1], found[2] or ""
+
+
+def _hosts(hop: str) -> list[str]:
+    return [one for one in _HOST.findall(hop) if "." in one.strip(".")][:_FEW]
+
+
 def _words(text: str) -> list[str]:
     if not text.isascii():
         text = _UNSPACED.sub(_spaced, text)
-    found: list[str] = _WORD.findall(text)[:_WORDS]
-    return [one for one in found if len(one) <= _LONGEST_WORD]
+    return [one for one in _WORD.findall(text) if len(one) <= _LONGEST_WORD][:_WORDS]
 
 
 def _spaced(run: re.Match[str]) -> str:
@@ -162,6 +174,7 @@ def _shape(text: str) -> str:
     return shape[:40]
 
 
+@lru_cache(maxsize=4_096)
 def _domain(host: str) -> str:
     """Return about the part of a host's name that somebody registered."""
     host = host.lower().strip(".")
@@ -254,7 +267,7 @@ def _of_way(hops: Sequence[str], ways: Sequence[Sequence[str]]) -> Iterator[str]
     for hop in hops[-2:]:
         yield f"received: form {_shape(hop.partition(' by ')[0])}"
     for hosts in ways:
-        for host in hosts[:_FEW]:
+        for host in hosts:
             yield f"received: {host}"
             yield f"received: {host.rpartition('.')[0] if _NUMBERS.fullmatch(host) else _domain(host)}"
 
@@ -312,7 +325,7 @@ def _of_form(
     yield f"form: {'re' if mail.subject[:3].lower() == 're:' else 'new'}, {answered}"
     yield f"form: to {_about(len(mail.to))} {'named' if any(one.name for one in mail.to) else ''}"
     yield f"form: cc {_about(len(mail.cc))}"
-    capitals = sum(1 for one in words if one.isupper() and len(one) > 2)  # noqa: PLR2004
+    capitals = sum(map(str.isupper, words))
     lines = text.split("\n")
     yield f"form: {_about(100 * capitals // max(len(words), 1))} % capitals"
     yield f"form: {_about(len(text))} characters"
