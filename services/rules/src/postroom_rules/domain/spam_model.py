@@ -37,7 +37,7 @@ EVIDENCE: Final = 10
 class Tuning(msgspec.Struct, frozen=True):
     """The numbers of the rating."""
 
-    weights: tuple[float, ...] = (2.0, 1.5, 2.0, 0.5, 0.3, 0.3, 0.5, 1.0)
+    weights: tuple[float, ...] = (2.0, 1.5, 2.0, 0.5, 0.3, 0.15, 0.5, 1.0)
     """Of each of ASPECTS."""
     unseen: float = 0.05
     """What a token counts in the kind of mail in which it never was."""
