@@ -32,7 +32,12 @@ from pathlib import Path
 from bench.spam_figures import CORPUS, Scored, caught, one_minus_auc
 from postroom_mail.read import framed
 from postroom_rules.domain.spam_model import Model, Rating
-from postroom_rules.domain.spam_tokens import MailAndTokens, Tokens, framed_tokens, read_framed_with_tokens
+from postroom_rules.domain.spam_tokens import (
+    MailAndTokens,
+    Tokens,
+    framed_tokens,
+    read_framed_with_tokens,
+)
 from postroom_runtime.workers import WorkerPool
 
 SEEDS = int(os.environ.get("SEEDS", "10"))

@@ -27,7 +27,7 @@ from typing import Final
 
 import msgspec
 
-from postroom_rules.domain.spam_tokens import ASPECTS, VERSION, Tokens, hashes
+from postroom_rules.domain.spam_tokens import VERSION, Tokens, hashes
 
 SLOTS: Final = 1 << 20
 ENOUGH: Final = 10
@@ -37,11 +37,11 @@ EVIDENCE: Final = 10
 class Tuning(msgspec.Struct, frozen=True):
     """The numbers of the rating."""
 
-    weights: tuple[float, ...] = (2.0, 1.5, 2.0, 0.5, 0.3, 0.15, 0.5, 1.0)
+    weights: tuple[float, ...] = (4.0, 1.0, 1.5, 0.1, 0.05, 0.1, 0.05, 2.0)
     """Of each of ASPECTS."""
-    unseen: float = 0.05
+    unseen: float = 0.2
     """What a token counts in the kind of mail in which it never was."""
-    least: float = 1.0
+    least: float = 0.5
     """Tokens that lean less (in natural logarithms) say nothing."""
     calm: float = 5.0
     """So many tokens that say nothing are added to each aspect: few tokens prove little."""
@@ -79,7 +79,7 @@ class NoSnapshotError(ValueError):
 _HAM_BITS: Final = 32
 _ONE_SPAM: Final = 1 << _HAM_BITS
 _HAM: Final = _ONE_SPAM - 1
-_SPARSE: Final = 60_000
+_SPARSE: Final = 4_000
 """So many counters are kept in a dictionary (some 6 MB); more make the whole array."""
 _MAGIC: Final = b"postroom-spam"
 

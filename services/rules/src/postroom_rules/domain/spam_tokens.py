@@ -24,9 +24,9 @@ from postroom_mail.read import read_with_parts, unframed
 from postroom_mail.values import Mail
 
 VERSION: Final = 1
-ASPECTS: Final = ("text", "subject", "sender", "way", "header", "tags", "links", "form")
+ASPECTS: Final = ("text", "subject", "sender", "way", "header", "markup", "links", "form")
 MOST: Final = {
-    "text": 1_500, "subject": 150, "sender": 60, "way": 120, "header": 200, "tags": 300,
+    "text": 1_500, "subject": 150, "sender": 60, "way": 120, "header": 200, "markup": 300,
     "links": 200, "form": 60,
 }  # fmt: skip
 MAX_TOKENS: Final = sum(MOST.values())
@@ -158,13 +158,12 @@ def _aspects(head: Head, body: Body) -> Iterator[tuple[str, Iterable[str]]]:
     yield "sender", _of_sender(fields, ways, targets)
     yield "way", _of_way(hops, ways)
     yield "header", _of_header(fields)
-    yield "tags", _of_tags(html)
+    yield "markup", chain(_of_mime(fields, body), _of_tags(html))
     yield "links", _of_links(links, targets)
     yield (
         "form",
         chain(
             _of_links_form(links, targets),
-            _of_mime(fields, body),
             _of_form(fields, subject, head.defects),
             _of_text_form(plain, words or seen),
         ),
@@ -316,7 +315,7 @@ def _of_header(fields: Fields) -> Iterator[str]:
 
 
 def _of_tags(html: str) -> Iterator[str]:
-    for name, rest in _TAG.findall(html)[: MOST["tags"]]:
+    for name, rest in _TAG.findall(html)[: MOST["markup"]]:
         tag = name.lower()
         yield f"html: {tag}"
         for attribute, value in _ATTRIBUTE.findall(rest)[:_FEW]:
