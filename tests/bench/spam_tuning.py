@@ -107,12 +107,12 @@ def others(mails: list[Known], tuning: Tuning) -> str:
 def variants() -> Iterator[tuple[str, Tuning]]:
     change: Callable[..., Tuning] = lambda **named: msgspec.structs.replace(TUNING, **named)  # noqa: E731
     yield "as it is", TUNING
-    for unseen in (0.05, 0.5):
+    for unseen in (0.02, 0.2):
         yield f"unseen {unseen}", change(unseen=unseen)
-    for least in (0.25, 1.0):
+    for least in (0.5, 1.5):
         yield f"least {least}", change(least=least)
-    for calm in (2.0, 10.0):
-        yield f"calm {calm}", change(calm=calm)
+    for factor in (0.5, 2.0):
+        yield f"calm x {factor}", change(calm=tuple(factor * one for one in TUNING.calm))
     for index, aspect in enumerate(ASPECTS):
         for factor in (0.5, 2.0):
             weights = list(TUNING.weights)

@@ -32,19 +32,25 @@ from postroom_rules.domain.spam_tokens import VERSION, Tokens, hashes
 SLOTS: Final = 1 << 20
 ENOUGH: Final = 10
 EVIDENCE: Final = 10
+DOUBT: Final = 10
+"""With so many mails of the rarer kind, half as sure as with very many."""
 
 
 class Tuning(msgspec.Struct, frozen=True):
     """The numbers of the rating."""
 
-    weights: tuple[float, ...] = (4.0, 1.0, 1.5, 0.1, 0.05, 0.1, 0.05, 2.0)
+    weights: tuple[float, ...] = (4.0, 1.5, 2.0, 1.0, 0.6, 0.1, 1.0, 2.0)
     """Of each of ASPECTS."""
-    unseen: float = 0.2
+    unseen: float = 0.05
     """What a token counts in the kind of mail in which it never was."""
-    least: float = 0.5
+    least: float = 1.0
     """Tokens that lean less (in natural logarithms) say nothing."""
-    calm: float = 5.0
-    """So many tokens that say nothing are added to each aspect: few tokens prove little."""
+    calm: tuple[float, ...] = (5.0, 5.0, 5.0, 15.0, 15.0, 5.0, 15.0, 5.0)
+    """So many tokens that say nothing are added to each aspect: few tokens prove little.
+
+    More of them where tokens are names (of hosts, headers, links): of a stranger the few that are
+    known are as good as drawn by lot, of somebody known there are many.
+    """
     steep: float = 0.5
     """How fast the sum becomes certainty."""
 
@@ -137,12 +143,15 @@ class Model:
         leans = list(map(self._leans.__getitem__, counts))
         total, shares = 0.0, list[float]()
         bounds = pairwise(accumulate(found.sizes, initial=0))
-        for (start, end), weight in zip(bounds, self._tuning.weights, strict=True):
+        numbers = zip(bounds, self._tuning.weights, self._tuning.calm, strict=True)
+        for (start, end), weight, calm in numbers:
             mine = leans[start:end]
-            share = weight / (len(mine) - mine.count(0.0) + self._tuning.calm)
+            share = weight / (len(mine) - mine.count(0.0) + calm)
             total += share * sum(mine)
             shares.append(share)
-        return Rating(_percent(self._tuning.steep * total), _evidence(found, counts, leans, shares))
+        fewer = min(self.spam, self.ham)
+        sure = self._tuning.steep * fewer / (fewer + DOUBT)
+        return Rating(_percent(sure * total), _evidence(found, counts, leans, shares))
 
     def snapshot(self) -> bytes:
         """Return the model as octets: the same for the same multiset of trainings."""
