@@ -109,7 +109,7 @@ def variants() -> Iterator[tuple[str, Tuning]]:
     yield "as it is", TUNING
     for unseen in (0.02, 0.2):
         yield f"unseen {unseen}", change(unseen=unseen)
-    for least in (0.5, 1.5):
+    for least in (0.25, 1.0):
         yield f"least {least}", change(least=least)
     for factor in (0.5, 2.0):
         yield f"calm x {factor}", change(calm=tuple(factor * one for one in TUNING.calm))

@@ -43,7 +43,7 @@ class Tuning(msgspec.Struct, frozen=True):
     """Of each of ASPECTS."""
     unseen: float = 0.05
     """What a token counts in the kind of mail in which it never was."""
-    least: float = 1.0
+    least: float = 0.5
     """Tokens that lean less (in natural logarithms) say nothing."""
     calm: tuple[float, ...] = (5.0, 5.0, 5.0, 15.0, 15.0, 5.0, 15.0, 5.0)
     """So many tokens that say nothing are added to each aspect: few tokens prove little.

@@ -26,13 +26,15 @@ from postroom_mail.values import Mail
 VERSION: Final = 1
 ASPECTS: Final = ("text", "subject", "sender", "way", "header", "markup", "links", "form")
 MOST: Final = {
-    "text": 1_500, "subject": 150, "sender": 60, "way": 120, "header": 200, "markup": 300,
+    "text": 2_000, "subject": 150, "sender": 60, "way": 120, "header": 200, "markup": 300,
     "links": 200, "form": 60,
 }  # fmt: skip
 MAX_TOKENS: Final = sum(MOST.values())
 MAX_TOKEN: Final = 80
-_CHARACTERS = 10_000
-"""Of the text and of the HTML."""
+_CHARACTERS = 20_000
+"""Of the text, of the HTML, and of what the HTML shows."""
+_HTML = 60_000
+"""Characters of HTML in which is looked for what it shows: a newsletter begins with its looks."""
 _LONGEST_WORD = 30
 _FEW = 12
 """Headers of a kind, people of a list, words of a value, that are looked at."""
@@ -155,7 +157,8 @@ def _aspects(head: Head, body: Body) -> Iterator[tuple[str, Iterable[str]]]:
         fields.setdefault(name.lower(), []).append(value)
     plain, html = body.plain[:_CHARACTERS], body.html[:_CHARACTERS]
     words = _words(plain)
-    seen = _words(_MARKUP.sub(" ", html)) if html else []
+    shown = _MARKUP.sub(" ", body.html[:_HTML])[:_CHARACTERS] if html else ""
+    seen = _words(shown)
     links = [*_links(plain), *_links(html)]
     hops = [one.rpartition(";")[0].lower() for one in fields.get("received", ())]
     ways = [_hosts(one) for one in (*hops[: _FEW - 1], *hops[_FEW - 1 :][-1:])]
