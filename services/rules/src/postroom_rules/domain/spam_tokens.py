@@ -108,11 +108,12 @@ def framed_tokens(task: bytes) -> Tokens:
 
 
 def many_framed_tokens(task: bytes) -> list[Tokens]:
-    """Return the tokens of several mails: a list of what `framed` made, as msgpack.
+    """Return the tokens of several mails, without texts: a list of what `framed` made, as msgpack.
 
     For a WorkerPool that learns or rates in bulk: the way to a worker and back is paid once.
     """
-    return [framed_tokens(one) for one in msgspec.msgpack.decode(task, type=list[bytes])]
+    found = map(framed_tokens, msgspec.msgpack.decode(task, type=list[bytes]))
+    return [Tokens(one.hashes, one.sizes) for one in found]
 
 
 def _tokens(head: Head, body: Body) -> Tokens:
