@@ -40,6 +40,8 @@ _FEW = 12
 """Headers of a kind, people of a list, words of a value, that are looked at."""
 
 _WORD = re.compile(r"[\w$€£¥'-]+|!+")
+_ASCII_WORD = re.compile(r"[\w$'-]+|!+", re.ASCII)
+"""The same in a text of ASCII, in half the time; so is the other."""
 # Scripts without spaces: each two neighbours are a word (Thai, kana, Han, Hangul).
 _UNSPACED = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 _BEHIND_SCHEME = re.compile(r"([^\s\"'<>()\[\]/]{1,200})(/[^\s\"'<>()\[\]]{0,200})?")
@@ -49,6 +51,7 @@ _ATTRIBUTE = re.compile(r"([a-z]{2,12})\s?=\s?[\"']?([^\s\"'>]{1,24})", re.IGNOR
 _HOST = re.compile(r"[a-z0-9.-]+")
 _NUMBERS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _ADDRESS = re.compile(r"[\w.+=%-]{1,64}@[\w.-]{1,64}")
+_ASCII_ADDRESS = re.compile(_ADDRESS.pattern, re.ASCII)
 _UPPER, _LOWER, _DIGITS = (re.compile(one) for one in ("[A-Z]+", "[a-z]+", "[0-9]+"))
 _ZONE = re.compile(r"[+-]\d{4}|\b[A-Z]{3,4}\b")
 _BOUNDARY = re.compile(r";\s*boundary\s*=\s*\"?([^\";]{0,99})\"?", re.IGNORECASE)
@@ -199,8 +202,9 @@ def _hosts(hop: str) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    if not text.isascii():
-        text = _UNSPACED.sub(_spaced, text)
+    if text.isascii():
+        return [one for one in _ASCII_WORD.findall(text) if len(one) <= _LONGEST_WORD]
+    text = _UNSPACED.sub(_spaced, text)
     return [one for one in _WORD.findall(text) if len(one) <= _LONGEST_WORD]
 
 
@@ -234,7 +238,13 @@ def _domains_of(values: Iterable[str]) -> list[str]:
 
 
 def _addresses(value: str) -> list[str]:
-    return _ADDRESS.findall(value[:1_000].lower())[:_FEW]
+    return _found_addresses(value[:1_000].lower())[:_FEW]
+
+
+def _found_addresses(value: str) -> list[str]:
+    if "@" not in value:
+        return []
+    return (_ASCII_ADDRESS if value.isascii() else _ADDRESS).findall(value)
 
 
 def _about(number: int) -> int:
@@ -260,7 +270,7 @@ def _of_sender(
     fields: Fields, ways: Sequence[Sequence[str]], targets: Sequence[str]
 ) -> Iterator[str]:
     author = decode_words(_first(fields, "from")[:500])
-    address = next(iter(_ADDRESS.findall(author)), "")
+    address = next(iter(_found_addresses(author)), "")
     domain = _domain(address.rpartition("@")[2])
     name = author.replace(address, "").strip("<>()\"' ") if address else author
     yield f"from: {address.lower() or 'nobody'}"
