@@ -5,16 +5,16 @@ Laws:
    `forget` is the exact inverse of `learn`. Equal multisets have equal snapshots.
 2. It is bounded: SLOTS counters, 8 MB however many mails were learnt, and some 2.5 MB as a
    snapshot. Tokens share a counter where their hashes do. In an old account that learnt 100,000
-   mails, rare tokens therefore come to look like the average mail, and what looks average counts
-   as nothing; the frequent ones keep their say.
+   mails, rare tokens should therefore come to look like the average mail, and what looks average
+   counts as nothing, while the frequent ones keep their say. (Argued, not measured.)
 3. Nothing is known before something was learnt: with fewer than ENOUGH mails of either kind there
    is no rating.
 
 How a mail is rated: each token gives the logarithm of how much more often it was in spam than in
 wanted mail (one that was never seen or leans to no side gives nothing). Each aspect gives the mean
 of its tokens, so that a long text or a newsletter's hundreds of tags weigh no more than a short
-subject, and the rating is the logistic function of the weighted sum of the aspects. All numbers
-here were chosen on the mails of 2002 alone (`tests/bench/spam_tuning.py`).
+subject, and the rating is the logistic function of the weighted sum of the aspects. The
+numbers were compared on the mails of 2002 alone (`tests/bench/spam_tuning.py`); see `bench.spam`.
 """
 
 import math
