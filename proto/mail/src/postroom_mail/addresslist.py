@@ -19,6 +19,7 @@ _MAX_ADDRESS = 320
 _SIMPLE = re.compile(
     r"""\s*(?:"?([^"\\<>()\[\],:;@=]*)"?\s)?\s*<([^\s"\\<>()\[\],:;@]+@[^\s"\\<>()\[\],:;@]+)>\s*"""
 )
+_BARE = re.compile(r"""\s*([^\s"\\<>()\[\],:;@]+@[^\s"\\<>()\[\],:;@]+)\s*""")
 # Each alternative starts with another character and none looks further than its own end, except
 # the quoted string: when that does not end, nothing behind it does (see `_tokens`).
 _TOKEN = re.compile(
@@ -31,6 +32,11 @@ _UNQUOTE = re.compile(r"\\(.)", re.DOTALL)
 
 def read_address_list(value: str) -> tuple[tuple[Mailbox, ...], tuple[str, ...]]:
     """Return the mailboxes of a From, To, Cc… value, members of groups included, and defects."""
+    if not value.strip():
+        return (), ()
+    bare = _BARE.fullmatch(value) if len(value) < MAX_NAME else None
+    if bare:
+        return (_mailbox("", bare[1]),), ()
     simple = _SIMPLE.fullmatch(value) if len(value) < MAX_NAME else None
     if simple:
         return (_mailbox(simple[1] or "", simple[2]),), ()

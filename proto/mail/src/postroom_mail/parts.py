@@ -43,8 +43,9 @@ class Body(msgspec.Struct, frozen=True):
     source: Source
     attachments: tuple[Attachment, ...]
     defects: tuple[str, ...]
+    plain: str = ""
     html: str = ""
-    """The first HTML part as it came, whether or not `text` was made of it; not cleaned."""
+    """The first part of its kind, decoded, whether or not `text` was made of it."""
     types: tuple[str, ...] = ()
     """The media types of the tree, each node before its children."""
 
@@ -60,16 +61,17 @@ class Part(msgspec.Struct):
     children: list["Part"] = []
 
 
-def read_body(head: Head, raw: bytes, fallback: str = "") -> Body:
+def read_body(head: Head, raw: bytes, fallback: str = "", *, convert: bool = True) -> Body:
     """Read the body of a mail; what neither reader takes has no text and a defect.
 
-    `fallback` is the charset of text that names none and is not UTF-8.
+    `fallback` is the charset of text that names none and is not UTF-8. Without `convert` HTML stays
+    what it is, also in `text`: that is most of the time which such a mail takes.
 
     Raises nothing but MemoryError.
     """
     payload = head.mime + b"\r\n" + raw[head.body_at :]
     try:
-        return _collect(_fast_tree, payload, fallback)
+        return _collect(_fast_tree, payload, fallback, convert=convert)
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # noqa: BLE001  # a panic in Rust is a BaseException
@@ -77,7 +79,7 @@ def read_body(head: Head, raw: bytes, fallback: str = "") -> Body:
     try:
         if _is_slow_work(payload):
             return Body("", "none", (), (f"the body could not be read ({reason})",))
-        body = _collect(_slow_tree, payload, fallback)
+        body = _collect(_slow_tree, payload, fallback, convert=convert)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  # the standard library raises a dozen types here
@@ -192,11 +194,13 @@ def _charset(content_type: str) -> str | None:
     return found[1] if found else None
 
 
-def _collect(tree: Callable[[bytes, _Budget], Part], payload: bytes, fallback: str) -> Body:
+def _collect(
+    tree: Callable[[bytes, _Budget], Part], payload: bytes, fallback: str, *, convert: bool
+) -> Body:
     """Read the tree and everything that is shown of it. Raises whatever the reader raises."""
     budget = _Budget()
     root = tree(payload, budget)
-    reader = _BodyReader(budget.defects, fallback)
+    reader = _BodyReader(budget.defects, fallback, convert=convert)
     pieces = reader.body(root, is_root=True)
     text, was_cut = cut("\n\n".join(text for _, text in pieces))
     if was_cut:
@@ -208,7 +212,8 @@ def _collect(tree: Callable[[bytes, _Budget], Part], payload: bytes, fallback: s
         source,
         tuple(reader.attachments),
         tuple(budget.defects),
-        reader.html,
+        reader.seen["text/plain"],
+        reader.seen["text/html"],
         tuple(reader.types),
     )
 
@@ -216,11 +221,12 @@ def _collect(tree: Callable[[bytes, _Budget], Part], payload: bytes, fallback: s
 class _BodyReader:
     """Walks a tree of at most MAX_DEPTH: text in order, everything else as attachments."""
 
-    def __init__(self, defects: dict[str, None], fallback: str) -> None:
+    def __init__(self, defects: dict[str, None], fallback: str, *, convert: bool) -> None:
         self._fallback = fallback
         self.attachments: list[Attachment] = []
         self.types: list[str] = []
-        self.html = ""
+        self.seen = {"text/plain": "", "text/html": ""}
+        self._convert = convert
         self._defects = defects
         self._room = MAX_TEXT
 
@@ -262,9 +268,11 @@ class _BodyReader:
             self._defects[f"text: {wrong}"] = None
         if not text.strip():
             return []
+        self.seen[part.media_type] = self.seen[part.media_type] or text
         if part.media_type == "text/plain":
             return [("plain", text)]
-        self.html = self.html or text
+        if not self._convert:
+            return [("html", text)]
         text, defects = read_html(text)
         self._defects.update(dict.fromkeys(defects))
         return [("html", text)] if text else []

@@ -62,20 +62,21 @@ def read(raw: bytes, charset: str = "") -> Mail:
 
     `charset` is for text and headers that name none and are not UTF-8.
     """
-    return read_with_body(raw, charset)[0]
+    return read_with_parts(raw, charset)[0]
 
 
-def read_with_body(raw: bytes, charset: str = "") -> tuple[Mail, Body]:
-    """Read a mail as `read` does, with what it was made of: the HTML and the tree's types."""
+def read_with_parts(raw: bytes, charset: str = "") -> tuple[Mail, Head, Body]:
+    """Read a mail as `read` does, with what it was made of."""
     try:
         head = split_head(raw, charset)
         body = read_body(head, raw, charset)
-        return _mail(head, body, len(raw)), body
+        return _mail(head, body, len(raw)), head, body
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  # the law: a fault of ours must not stop the mail
         defect = f"the mail could not be read ({type(error).__name__})"
-        return _unread(len(raw), defect), Body("", "none", (), (defect,))
+        head, body = Head((), b"", len(raw), (defect,)), Body("", "none", (), (defect,))
+        return _unread(len(raw), defect), head, body
 
 
 def _mail(head: Head, body: Body, size: int) -> Mail:

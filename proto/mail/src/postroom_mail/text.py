@@ -31,13 +31,16 @@ _PREFIX = re.compile(
 
 def one_line(text: str, limit: int = MAX_SUBJECT) -> str:
     """Return the text on one line, runs of white space and controls as one space, cut to limit."""
-    if not (text.isascii() and text.isprintable() and "  " not in text):  # few: the rest is fast
-        text = _LINE_CONTROLS.sub(" ", text)
-    return text.strip()[:limit].rstrip()
+    # Nearly every header: nothing in it that the pattern takes but single spaces.
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()[:limit].rstrip()
+    return _LINE_CONTROLS.sub(" ", text).strip()[:limit].rstrip()
 
 
 def plain(text: str) -> str:
     r"""Return the text with `\n` line ends and without control characters."""
+    if text.isascii() and text.isprintable():
+        return text
     return _TEXT_CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
