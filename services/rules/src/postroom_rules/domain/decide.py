@@ -174,7 +174,9 @@ class _Trial:
 
     def _layer(self, number: int, end: int, candidates: Candidates) -> None:
         sure, never = candidates.sure, candidates.never
-        while number < end and not self.state.stopped and (self._full or self._tried < self._traced):
+        while number < end and not self.state.stopped:
+            if self._tried >= self._traced and not self._full:
+                break
             if number in never:
                 self._tried += 1
                 self._keep(_missed(self._plan.rules[number], self._values))
