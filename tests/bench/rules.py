@@ -91,6 +91,13 @@ class Nothing:
         return True
 
 
+class Nobody:
+    """In place of the forums: no rule asks them."""
+
+    async def facts(self, account: str, mail: object) -> None:
+        raise AssertionError(account)
+
+
 class Untaught:
     """In place of the filters: the account's has learnt nothing."""
 
@@ -138,7 +145,7 @@ async def _ours(
     kept = Kept()
     keys = TokenKeys((("k", b"k" * 32),))
     ratings = Ratings(SpamDocuments(Nothing()), Untaught())
-    sort = SortMail(Always(rules), kept, read, keys, Clock(), ratings)
+    sort = SortMail(Always(rules), kept, read, keys, Clock(), ratings, Nobody())
     waiting = iter([_delivered(number, raw) for number, raw in enumerate(mails)])
 
     async def take() -> None:

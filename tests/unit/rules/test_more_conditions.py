@@ -2,8 +2,10 @@
 
 import time
 
+import msgspec
 import pytest
 
+from postroom_contract.forum import MailFacts
 from postroom_contract.mail import Authentication, Signature
 from postroom_contract.rules import (
     AddSpamRating,
@@ -184,3 +186,22 @@ def test_who_is_rejected_gets_no_further() -> None:
 @pytest.mark.parametrize("text", ["", " ", "a\r\nb", "größer", "x" * 201])
 def test_words_that_cannot_stand_in_a_reply(text: str) -> None:
     assert [where for where, _ in problems(ALWAYS, (Reject(text),))] == ["/actions/0/text"]
+
+
+@pytest.mark.parametrize(
+    ("known", "test", "expected"),
+    [
+        (MailFacts(member=True, known_thread=False), check("member", "equals", "yes"), True),
+        (MailFacts(member=True, known_thread=False), check("known_thread", "equals", "yes"), False),
+        (MailFacts(member=False, known_thread=True), check("member", "equals", "yes", negate=True), True),
+        # Nobody answered: neither it nor its contrary holds.
+        (None, check("member", "equals", "yes"), False),
+        (None, check("member", "equals", "yes", negate=True), False),
+        (None, check("member", "equals", "no"), False),
+    ],
+)  # fmt: skip
+def test_what_the_forums_know(known: MailFacts | None, test: Test, expected: bool) -> None:
+    mail = msgspec.structs.replace(facts(MULTIPART), forums=known)
+    matched, (trace,) = evaluate(test, mail)
+    assert matched is expected
+    assert (trace.value == "nobody answered in time") is (known is None)

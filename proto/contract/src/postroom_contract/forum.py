@@ -300,6 +300,24 @@ class FindLeaver(Request[Member], frozen=True, kw_only=True):
     token: str
 
 
+class MailFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the forums know of a mail."""
+
+    member: bool
+    """Its author is a member of a forum of the account."""
+    known_thread: bool
+    """It names a post of one among those it answers."""
+
+
+class AskFacts(Request[MailFacts], frozen=True, kw_only=True):
+    """Ask what the forums know of a mail."""
+
+    verb: ClassVar[str] = "facts"
+    answer: ClassVar[type] = MailFacts
+    author: str
+    references: tuple[str, ...]
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """One member's copy of a post, byte for byte (base64 in JSON)."""
 
@@ -333,4 +351,5 @@ class ForgetAccount(Request[Forgotten], frozen=True, kw_only=True):
 REQUESTS: tuple[type[Request[object]], ...] = (
     CreateForum, OpenForum, DiscardForum, ListForums, AddMember, ListMembers, ListTopics,
     ListPosts, WritePost, Leave, FindLeaver, ReadCopy, ForgetAccount,
+    AskFacts,
 )  # type: ignore[assignment]  # fmt: skip  # a Request[X] is a Request[object] for our use

@@ -74,6 +74,7 @@ _PUBLISHES: Final = {
         f"{ROOT}.command.*.api.*.*",
         f"{ROOT}.command.*.rules.train.*",
         f"{ROOT}.train.*.*",
+        f"{ROOT}.rpc.forum-bridge.facts",
         f"{ROOT}.model.*",
     ),
     "api": (

@@ -9,7 +9,7 @@ Field = Literal[
     "spf", "dkim", "dmarc", "arc",
     "bcc", "reply_to", "sender", "envelope_from", "envelope_to", "list_id", "message",
     "attachment_name", "attachment_type", "attachment_count", "attachment_size", "spam_rating",
-    "robot", "weekday", "time", "date",
+    "robot", "weekday", "time", "date", "member", "known_thread",
 ]  # fmt: skip
 Operator = Literal[
     "contains", "equals", "starts", "ends", "wildcard", "regex", "less", "greater", "between",
@@ -33,7 +33,9 @@ class Test(msgspec.Struct, frozen=True, kw_only=True, tag="test", tag_field="kin
     Sizes, counts and the spam rating compare numbers, `time` (`22:15`) and `date` (`2026-11-25`)
     the moment of receipt in the system's time zone; `between` takes `10..20`, both included, and
     for times also `22:00..06:00`. `weekday` is `mon` to `sun`, `robot` `yes` or `no`, `message`
-    all headers and the text. `part` is of addresses: `local` without, `detail` behind the `+`.
+    all headers and the text. `member` (its author is in a forum) and `known_thread` (it answers a
+    post) are `yes` or `no` too; where the forums did not answer in time, no comparison with them
+    holds. `part` is of addresses: `local` without, `detail` behind the `+`.
     """
 
     __test__ = False  # pytest would take the name for a test case

@@ -316,6 +316,9 @@ class Lists(Protocol):
     async def members(self, request: forum.ListMembers) -> forum.Members:
         """A page of members."""
 
+    async def facts(self, request: forum.AskFacts) -> forum.MailFacts:
+        """What is known of a mail."""
+
     async def topics(self, request: forum.ListTopics) -> forum.Topics:
         """A page of topics."""
 

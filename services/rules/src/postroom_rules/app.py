@@ -11,7 +11,7 @@ from postroom_mail.tokens import parse_keys
 from postroom_rules.domain.spam_tokens import MailAndTokens, to_sort
 from postroom_rules.handlers import SortMail
 from postroom_rules.models import Models
-from postroom_rules.nats import NatsDecisions
+from postroom_rules.nats import NatsDecisions, NatsForums
 from postroom_rules.questions import Questions
 from postroom_rules.ratings import Ratings, SpamDocuments
 from postroom_rules.rulesets import ConfiguredRulesets, needed
@@ -81,6 +81,7 @@ async def start(process: Process) -> None:
         keys,
         process.clock,
         Ratings(spam, models, rspamd),
+        NatsForums(bus),
         zone,
     )
     teaching = Teaching(bus, read)

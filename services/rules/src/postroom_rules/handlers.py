@@ -19,9 +19,9 @@ from postroom_mail.values import Mail
 from postroom_rules.domain.consequences import consequences, own_events, released
 from postroom_rules.domain.decide import RULED_ROLES, decide
 from postroom_rules.domain.facts import Facts, facts_of, summary_of
-from postroom_rules.domain.plan import Ticks
+from postroom_rules.domain.plan import Plan, Ticks
 from postroom_rules.domain.spam_tokens import MailAndTokens
-from postroom_rules.ports import Decisions, Ratings, ReadMail, Rulesets
+from postroom_rules.ports import Decisions, Forums, Ratings, ReadMail, Rulesets
 from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered
 from postroom_runtime.errors import RefusedError
@@ -38,10 +38,12 @@ class SortMail:
         keys: TokenKeys,
         clock: Clock,
         ratings: Ratings,
+        forums: Forums,
         zone: tzinfo = UTC,
         ticks: Ticks = time.monotonic,
     ) -> None:
         self._ratings = ratings
+        self._forums = forums
         self._ticks = ticks
         self._zone = zone
         self._read = read
@@ -85,7 +87,7 @@ class SortMail:
             charset,
             tokens=await self._wants_tokens(envelope.account, envelope.role),
         )
-        mail, facts = read.mail, await self._facts(read, envelope, delivered.data)
+        mail, facts = read.mail, await self._facts(read, envelope, delivered.data, ruleset)
         return MailSorted(
             id=derived_id("evt", "mail.sorted", envelope.id),
             time=self._clock.now(),
@@ -135,19 +137,23 @@ class SortMail:
             authentication=question.authentication,
             transaction="txn_trial",
         )
-        facts = await self._facts(read, envelope, question.raw)
         ruleset = self._rulesets.of(question.account, question.mailbox)
+        facts = await self._facts(read, envelope, question.raw, ruleset)
         decision = decide(facts, ruleset, full=True, ticks=self._ticks)
         return Trial(summary=summary_of(read.mail, facts), decision=decision)
 
-    async def _facts(self, read: MailAndTokens, envelope: Envelope, raw: bytes) -> Facts:
+    async def _facts(
+        self, read: MailAndTokens, envelope: Envelope, raw: bytes, ruleset: Plan
+    ) -> Facts:
         ruled = envelope.role in RULED_ROLES
+        asked = ruled and ruleset.asks_outside
         return facts_of(
             read.mail,
             envelope,
             own_marker=self._is_ours(read.mail),
             zone=self._zone,
             rating=await self._ratings.rate(read, envelope, raw) if ruled else None,
+            forums=await self._forums.facts(envelope.account, read.mail) if asked else None,
         )
 
     async def _wants_tokens(self, account: str, role: Role) -> bool:

@@ -1,11 +1,35 @@
 """Decisions on the broker: EVENTS holds one per mail, by the subject that names the mail."""
 
+from typing import Final
+
 from postroom_contract import commands, events, subjects
 from postroom_contract.codec import decode, encode
 from postroom_contract.events import MailSorted
+from postroom_contract.forum import AskFacts, MailFacts
+from postroom_mail.values import Mail
+from postroom_rules.domain.facts import references_of
 from postroom_runtime.bus import Bus
 from postroom_runtime.errors import UnavailableError
-from postroom_runtime.messages import ConflictError, Publication
+from postroom_runtime.messages import AnsweredError, ConflictError, Publication
+
+FACTS_SECONDS: Final = 0.5
+
+
+class NatsForums:
+    """Asks the forum-bridge; a mail does not wait longer than FACTS_SECONDS for it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def facts(self, account: str, mail: Mail) -> MailFacts | None:
+        """Return what the forums know of a mail; None where they did not answer in time."""
+        author = mail.from_[0].address if mail.from_ else ""
+        question = AskFacts(account=account, author=author, references=references_of(mail))
+        subject = subjects.rpc("forum-bridge", "facts")
+        try:
+            return await self._bus.request(subject, question, MailFacts, FACTS_SECONDS)
+        except (UnavailableError, AnsweredError):
+            return None
 
 
 class NatsDecisions:

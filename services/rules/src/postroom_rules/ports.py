@@ -4,8 +4,10 @@ from typing import Protocol
 
 from postroom_contract.commands import Command
 from postroom_contract.events import MailSorted, RuleFired
+from postroom_contract.forum import MailFacts
 from postroom_contract.mail import Envelope
 from postroom_contract.rules import Rating
+from postroom_mail.values import Mail
 from postroom_rules.domain.plan import Plan
 from postroom_rules.domain.spam_tokens import MailAndTokens
 
@@ -38,6 +40,13 @@ class Ratings(Protocol):
 
     async def rate(self, read: MailAndTokens, envelope: Envelope, raw: bytes) -> Rating:
         """Return a mail's rating; UnavailableError while it cannot be known."""
+
+
+class Forums(Protocol):
+    """What the forums know."""
+
+    async def facts(self, account: str, mail: Mail) -> MailFacts | None:
+        """Return what they know of a mail; None where they did not answer in time."""
 
 
 class Decisions(Protocol):

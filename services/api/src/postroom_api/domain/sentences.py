@@ -64,6 +64,8 @@ _FIELDS = {
     "attachment_size": "an attachment's size in bytes",
     "spam_rating": "the spam rating",
     "robot": "sent by a program",
+    "member": "written by a member of a forum",
+    "known_thread": "an answer to a post",
     "weekday": "the weekday",
     "time": "the time of day",
     "date": "the day",

@@ -89,6 +89,8 @@ class Questions:
                     return await self._lists.topics(request)
                 case forum.ListPosts():
                     return await self._lists.posts(request)
+                case forum.AskFacts():
+                    return await self._lists.facts(request)
                 case _:
                     raise ProblemError("invalid", f"Unknown question {type(request).__name__}.")
         except CursorError as error:

@@ -66,6 +66,22 @@ class PostgresLists:
             next_cursor=cursors.encode((last,)) if last is not None else None,
         )
 
+    async def facts(self, request: forum.AskFacts) -> forum.MailFacts:
+        """What is known of a mail."""
+        key, _ = eyes(forum.Asker(email=request.author, administrator=False))
+        async with self._database.transaction(seconds=self._seconds) as connection:
+            row: Any = await connection.fetchrow(
+                "SELECT EXISTS (SELECT 1 FROM forum.member m JOIN forum.forum f ON f.id = m.forum"
+                " WHERE f.account = $1 AND m.email_key = $2 AND m.state = 'active') AS member,"
+                " EXISTS (SELECT 1 FROM forum.post p JOIN forum.forum f ON f.id = p.forum"
+                " WHERE f.account = $1 AND p.message_id = ANY($3) AND NOT p.placeholder)"
+                " AS known_thread",
+                request.account,
+                key,
+                list(request.references),
+            )
+        return forum.MailFacts(**dict(row))
+
     async def topics(self, request: forum.ListTopics) -> forum.Topics:
         """A page of topics."""
         limit = _limit(request.page)

@@ -37,6 +37,8 @@ _SHAPES = {
         f"a weekday is one of {', '.join(WEEKDAYS)}",
     ),
     "robot": (re.compile("yes|no"), "it is yes or no"),
+    "member": (re.compile("yes|no"), "it is yes or no"),
+    "known_thread": (re.compile("yes|no"), "it is yes or no"),
 }
 
 

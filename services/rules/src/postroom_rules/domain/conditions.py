@@ -9,6 +9,8 @@ from postroom_rules.domain.values import SHOWN, Text, Values, key_of
 
 RANGE: Final = ".."
 """Stands between the two ends of `between`."""
+OUTSIDE: Final = frozenset({"member", "known_thread"})
+"""Fields that the forums are asked for."""
 TIMES: Final = frozenset({"time", "date", "weekday"})
 """Fields that are compared as they are written; the others by number."""
 
@@ -39,12 +41,13 @@ def sentence(test: Test) -> str:
 class Comparison:
     """One test made ready: its sentence, what it looks at, and how a value is found that fits."""
 
-    __slots__ = ("_find", "_key", "_negate", "_words")
+    __slots__ = ("_find", "_key", "_negate", "_outside", "_words")
 
     def __init__(self, test: Test) -> None:
         self._key = key_of(test)
         self._words = sentence(test)
         self._negate = test.negate
+        self._outside = test.field in OUTSIDE
         self._find = _finder(test)
 
     def answer(
@@ -58,7 +61,9 @@ class Comparison:
         if known is not False:
             found = values.at(self._key)
             hit = found[0] if known and len(found) == 1 else self._find(found, values)
-        if hit is None:
+        if hit is None and self._outside and not values.at(self._key):
+            matched, shown = False, "nobody answered in time"
+        elif hit is None:
             matched, shown = self._negate, values.shown(self._key)
         else:
             matched, shown = not self._negate, hit.plain[:SHOWN]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
+from postroom_contract.forum import MailFacts
 from postroom_contract.mail import (
     AttachmentSummary,
     Authentication,
@@ -59,6 +60,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the mail was rated; None: nobody was asked."""
     history: bool = False
     """An old mail: nobody is told of it."""
+    forums: MailFacts | None = None
+    """What the forums know of it; None: they did not answer in time, or no rule asks."""
     report: str = ""
     """Which kind of report it is; empty: none."""
 
@@ -85,6 +88,7 @@ def facts_of(
     own_marker: bool,
     zone: tzinfo = UTC,
     rating: Rating | None = None,
+    forums: MailFacts | None = None,
 ) -> Facts:
     """Return the facts of a mail as it came to one recipient; `zone`: whose clock is meant."""
     senders = _all_faces(people(mail.from_))
@@ -116,6 +120,7 @@ def facts_of(
         report=report_kind(mail),
         rating=rating,
         history=envelope.history,
+        forums=forums,
     )
 
 
@@ -145,5 +150,10 @@ def summary_of(mail: Mail, facts: Facts) -> MailSummary:
         robot_signs=facts.robot_signs,
         defects=mail.defects,
         report=facts.report,
-        references=tuple(dict.fromkeys((*mail.references, *mail.in_reply_to)))[-REFERENCES:],
+        references=references_of(mail),
     )
+
+
+def references_of(mail: Mail) -> tuple[str, ...]:
+    """Return the Message-IDs that a mail answers, the newest."""
+    return tuple(dict.fromkeys((*mail.references, *mail.in_reply_to)))[-REFERENCES:]

@@ -21,7 +21,15 @@ import msgspec
 from postroom_contract.documents import RuleDocument
 from postroom_contract.rules import Condition, Operator, Test
 from postroom_rules.domain import patterns
-from postroom_rules.domain.conditions import RANGE, TEXTS, TIMES, Comparison, Several, ready
+from postroom_rules.domain.conditions import (
+    OUTSIDE,
+    RANGE,
+    TEXTS,
+    TIMES,
+    Comparison,
+    Several,
+    ready,
+)
 from postroom_rules.domain.patterns import Together
 from postroom_rules.domain.values import NUMBERS, SPAM_RATING, Key, Text, Values, has_places, key_of
 
@@ -99,6 +107,10 @@ class Plan:
         self.thresholds = ruleset.thresholds
         layers = (ruleset.rules, ruleset.own, ruleset.after)
         self.rules = tuple(ReadyRule(one) for layer in layers for one in layer)
+        self.asks_outside: Final = any(
+            test.field in OUTSIDE for one in self.rules for test in _tests(one.document.when)
+        )
+        """Whether a rule looks at what the forums are asked for."""
         first, second = len(ruleset.rules), len(ruleset.rules) + len(ruleset.own)
         self.ends = (first, second, len(self.rules))
         self._always: set[int] = set()

@@ -152,6 +152,10 @@ def _parts(faces: Sequence[str], part: str) -> list[str]:
     return found
 
 
+def _yes_or_no(known: bool | None) -> Sequence[str]:
+    return () if known is None else ("yes",) if known else ("no",)
+
+
 def _dkim(facts: Facts) -> str:
     """Return what the best signature is worth."""
     results = [one.result for one in facts.authentication.dkim]
@@ -189,6 +193,8 @@ _FIELDS: Final[dict[str, Callable[[Facts], Sequence[str]]]] = {
     "attachment_size": lambda facts: [str(one.size) for one in facts.files],
     "list_id": _list_id,
     "robot": lambda facts: ("yes" if facts.robot_signs else "no",),
+    "member": lambda facts: _yes_or_no(facts.forums.member if facts.forums else None),
+    "known_thread": lambda facts: _yes_or_no(facts.forums.known_thread if facts.forums else None),
     "weekday": lambda facts: (WEEKDAYS[facts.received.weekday()],),
     "time": lambda facts: (f"{facts.received:%H:%M}",),
     "date": lambda facts: (f"{facts.received:%Y-%m-%d}",),
