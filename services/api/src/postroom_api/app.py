@@ -31,12 +31,14 @@ from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets
 from postroom_api.http.queue import QueueDesk
+from postroom_api.http.reading import Reading
 from postroom_api.http.render import Pages
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
 from postroom_api.http.spam import SpamDesk
 from postroom_api.http.staff import Staff
+from postroom_api.http.storytelling import Storyteller
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
 from postroom_api.http.system import SystemDesk
@@ -75,6 +77,7 @@ from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.smtp_server import SmtpServerRows
 from postroom_api.postgres.spam_filter import SpamFilterRows
+from postroom_api.postgres.story import StoryRows
 from postroom_api.postgres.submission_passwords import SubmissionPasswords
 from postroom_api.postgres.suppressions import Suppressions
 from postroom_api.postgres.tickets import Tickets
@@ -138,6 +141,7 @@ async def start(process: Process) -> None:
     saga = ForumSaga(services, rows, relay)
     projector = Projector(worker, bus)
     desk = Desk(services, saga, Log(access), bus, process.clock)
+    reading = Reading(desk)
     seal = FetcherSeal(settings.fetcher_public_key)
     mailboxes = Mailboxes(access)
     letters, live = Letters(bus, settings.base_url), LiveFeed(bus, process.clock)
@@ -162,9 +166,8 @@ async def start(process: Process) -> None:
     process.health.add("database", lambda: app_database.trouble or worker_database.trouble)
     process.health.add("configuration", lambda: relay.trouble)
     process.health.add("message log", lambda: projector.trouble)
-    process.on_stop(app_database.close)
-    process.on_stop(worker_database.close)
-    process.on_stop(bus.close)
+    for stop in (app_database.close, worker_database.close, bus.close, reading.stop):
+        process.on_stop(stop)
 
     desks = Desks(
         desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
@@ -185,6 +188,8 @@ async def start(process: Process) -> None:
         WebhookDesk(
             Webhooks(access), OwnSeal(settings.session_key, WEBHOOKS), process.clock
         ),
+        reading,
+        Storyteller(desk, StoryRows(access)),
     )  # fmt: skip
     shared = Shared(
         people,

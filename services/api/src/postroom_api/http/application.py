@@ -39,6 +39,7 @@ from postroom_api.http import (
     system_pages,
     ticket_pages,
     trial_pages,
+    viewing_pages,
     webhook_pages,
 )
 from postroom_api.http.catalogue import Catalogue
@@ -58,12 +59,14 @@ from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets, Pace
 from postroom_api.http.problems import answer
 from postroom_api.http.queue import QueueDesk
+from postroom_api.http.reading import Reading
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
 from postroom_api.http.spam import SpamDesk
 from postroom_api.http.staff import Staff
+from postroom_api.http.storytelling import Storyteller
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
 from postroom_api.http.system import SystemDesk
@@ -85,7 +88,7 @@ PAGES = (
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
     mail_domain_pages, queue_pages, message_pages, smtp_server_pages, spam_pages,
-    suppression_pages, ticket_pages, webhook_pages,
+    suppression_pages, ticket_pages, viewing_pages, webhook_pages,
 )  # fmt: skip
 
 
@@ -116,6 +119,8 @@ class Desks:
     spam_filter: SpamDesk
     tickets: TicketDesk
     webhooks: WebhookDesk
+    reading: Reading
+    storyteller: Storyteller
 
 
 @dataclass(frozen=True)
