@@ -104,6 +104,7 @@ BODIES: dict[str, list[Body]] = {
     "createDomainKey": [lambda _: {"algorithm": "ed25519"}],
     "markMessages": [lambda one: {"messages": [one], "mark": "read"}],
     "markMatchingMessages": [lambda one: {"matching": {"mailbox": one}, "mark": "read"}],
+    "erasePerson": [lambda _: {"address": "nobody@nowhere.example"}],
     "changeSpamFilter": [lambda _: {"mark_at": 90}],
     "listSender": [lambda _: {"list": "blocked", "entry": "x.example"}],
     "changeTicket": [lambda _: {"state": "closed"}],

@@ -14,6 +14,7 @@ from postroom_api import config
 from postroom_api.completeness import Completeness
 from postroom_api.dnspython_resolver import DnspythonResolver
 from postroom_api.effects import Effects
+from postroom_api.erasure import Eraser
 from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import Desks, Shared, build
 from postroom_api.http.catalogue import Catalogue
@@ -21,6 +22,7 @@ from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
+from postroom_api.http.erasures import Erasures
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
 from postroom_api.http.importing import Importing
@@ -56,6 +58,7 @@ from postroom_api.postgres.accounts import Accounts
 from postroom_api.postgres.audit import Acts, Audit
 from postroom_api.postgres.connect_links import ConnectLinks
 from postroom_api.postgres.deleted_mailboxes import DeletedMailboxes
+from postroom_api.postgres.erasing import Erasing
 from postroom_api.postgres.factors import Factors
 from postroom_api.postgres.forums import ForumRows
 from postroom_api.postgres.grid import Grid
@@ -87,6 +90,7 @@ from postroom_api.postgres.users import Users
 from postroom_api.postgres.webhooks import Webhooks
 from postroom_api.postgres.worker import Worker
 from postroom_api.postgres.worker_effects import EffectRows
+from postroom_api.postgres.worker_erasing import ErasingRows
 from postroom_api.postgres.worker_removal import RemovalRows
 from postroom_api.projector import Projector
 from postroom_api.reconciler import Reconciler
@@ -157,6 +161,7 @@ async def start(process: Process) -> None:
     mails = TrialMails(office, operations, TrialMailRows(access), letters, process.clock)
     trials = Trials(services, office, mailboxes, operations, seal, live, process.clock, mails)
     removal = Removal(RemovalRows(worker_database), services, relay, bus, process.clock)
+    eraser = Eraser(ErasingRows(worker_database), bus, process.clock)
     people = People(access)
     door, staff, own = _people_desks(access, people, settings, process, relay, removal, mail)
     version = version_of("postroom-api")
@@ -190,6 +195,7 @@ async def start(process: Process) -> None:
         ),
         reading,
         Storyteller(desk, StoryRows(access)),
+        Erasures(Erasing(access), eraser, process.clock),
     )  # fmt: skip
     shared = Shared(
         people,
@@ -226,6 +232,7 @@ async def start(process: Process) -> None:
         (removal.run(), "removal of accounts"),
         (Notifier(Notices(worker_database), letters, process.clock).run(), "notices"),
         *_effects(settings, process, EffectRows(worker_database), letters, bus, version),
+        (eraser.run(), "erasing"),
         (Retention(worker, bus, process.clock).run(), "retention"),
         (Completeness(services, AllLedgerRows(worker_database), process.clock).run(), "ledger"),
     ):

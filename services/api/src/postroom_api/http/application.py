@@ -18,6 +18,7 @@ from postroom_api.http import (
     account_pages,
     api,
     catalogue_pages,
+    erasure_pages,
     forum_pages,
     granting_pages,
     grid_pages,
@@ -48,6 +49,7 @@ from postroom_api.http.described import complete
 from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
+from postroom_api.http.erasures import Erasures
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
 from postroom_api.http.idempotency import IdempotentPosts
@@ -89,6 +91,7 @@ PAGES = (
     setup_pages, forum_pages, granting_pages, ledger_pages,
     mail_domain_pages, queue_pages, message_pages, smtp_server_pages, spam_pages,
     suppression_pages, ticket_pages, viewing_pages, webhook_pages,
+    erasure_pages,
 )  # fmt: skip
 
 
@@ -121,6 +124,7 @@ class Desks:
     webhooks: WebhookDesk
     reading: Reading
     storyteller: Storyteller
+    erasures: Erasures
 
 
 @dataclass(frozen=True)
