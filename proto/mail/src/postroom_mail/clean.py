@@ -102,7 +102,7 @@ def clean(html: str, pictures: Mapping[str, Picture]) -> Cleaned:
         attributes=_ATTRIBUTES,
         attribute_filter=keeper.keep,
         url_schemes={"http", "https", "mailto", "cid", "data"},
-        url_relative="deny",
+        url_relative="pass_through",
         filter_style_properties=set(_STYLES),
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
@@ -120,7 +120,7 @@ class _Keeper:
         self.left_out = 0
 
     def keep(self, _element: str, attribute: str, value: str) -> str | None:
-        """Return the value to write, or None for no attribute."""
+        """Return the value to write, or None for no attribute; every address comes by here."""
         if attribute == "href":
             return value.strip() if _LINK.fullmatch(value.strip()) else None
         if attribute == "src":

@@ -80,7 +80,7 @@ async def _counted(
     """Count what remains of mails, and of an address where one is given."""
     row: Any = await connection.fetchrow(
         "WITH c AS (SELECT reported_at FROM config.delivery WHERE account = config.my_account()"
-        " AND (origin = ANY($1 || $2) OR recipient = $3)),"
+        " AND (origin = ANY($1::text[] || $2::text[]) OR recipient = $3)),"
         " r AS (SELECT at FROM config.refusal WHERE account = config.my_account()"
         " AND $3 <> '' AND (sender = $3 OR recipient = $3))"
         " SELECT (SELECT count(*) FROM c) AS copies, (SELECT max(reported_at) FROM c) AS copied,"
