@@ -171,7 +171,7 @@ async def test_on_the_page(account: Account) -> None:
         await page.goto(f"{account.system.base_url}/messages?deleted=true")
         await expect(page.get_by_text("erased", exact=True)).to_be_visible()
         await page.get_by_role("link", name="Erase mail of a person").click()
-        await page.get_by_label("E-mail address").fill(BERT)
+        await page.get_by_label("E-mail address").fill(ANNA)
         await page.get_by_label("I know that this cannot be undone.").check()
         await page.get_by_role("button", name="Erase", exact=True).click()
         await expect(page.get_by_role("status")).to_contain_text("One mail is erased.")
