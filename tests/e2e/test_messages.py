@@ -129,7 +129,7 @@ async def test_on_the_page(account: Account, scripts: bool) -> None:
         await page.get_by_role("button", name="Search").click()
         await expect(titles).to_have_text(["Holiday", "Urgent: roof leaks"])
         await page.get_by_label("Select: Holiday").check()
-        await page.get_by_label("The selected").select_option("tag")
+        await page.get_by_label("What is done").select_option("tag")
         await page.locator(".marks").get_by_role("textbox", name="Tag").fill("sun")
         await page.get_by_role("button", name="Mark", exact=True).click()
         await expect(titles).to_have_text(["Holiday", "Urgent: roof leaks"])

@@ -196,7 +196,10 @@ async def _mailboxes(
         mail = letter(
             "anna@example.net", address, f"canary-subject-{name}", f"canary-text-{name}\n"
         )
+        file = f"canary-file-{name}"
+        mail.add_attachment(file.encode(), "application", "x-canary", filename="a.bin")
         await asyncio.to_thread(send, system, mail, "anna@example.net", address)
+        world.add("text", file, seen)
         row = await _mail_of(api, box)
         world.add("message", row["id"], seen, f"canary-subject-{name}")
         world.add("text", f"canary-text-{name}", seen)

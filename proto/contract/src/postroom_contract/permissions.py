@@ -93,6 +93,8 @@ _PUBLISHES: Final = {
         # Retention is the api's hourly job: decided mail past its days, commands already done.
         *(f"$JS.API.STREAM.PURGE.{name}" for name in _INTAKE_NAMES),
         *(f"$JS.API.CONSUMER.INFO.{name}.*" for name in _INTAKE_NAMES),
+        # … and erasing takes single mails away.
+        *(f"$JS.API.STREAM.MSG.DELETE.{name}" for name in _INTAKE_NAMES),
         # Notices to owners and administrators go out like any mail.
         f"{ROOT}.outbox.>",
         f"{ROOT}.command.*.smtp.deliver.*",

@@ -22,6 +22,7 @@ from postroom_mail.values import Attachment
 
 MAX_DEPTH = 20
 MAX_PARTS = 500
+MAX_CONTENT_ID = 300
 MAX_PARAMETERS = 8_192
 """Octets of a Content-Type that are searched for a charset."""
 
@@ -59,19 +60,29 @@ class Part(msgspec.Struct):
     disposition: str
     content: Callable[[], bytes]
     children: list["Part"] = []
+    content_id: str = ""
+    """Without angle brackets: what `cid:` addresses name (RFC 2392)."""
 
 
-def read_body(head: Head, raw: bytes, fallback: str = "", *, convert: bool = True) -> Body:
+def read_body(
+    head: Head,
+    raw: bytes,
+    fallback: str = "",
+    done: Callable[["_BodyReader"], None] = lambda _: None,
+    *,
+    convert: bool = True,
+) -> Body:
     """Read the body of a mail; what neither reader takes has no text and a defect.
 
-    `fallback` is the charset of text that names none and is not UTF-8. Without `convert` HTML stays
-    what it is, also in `text`: that is most of the time which such a mail takes.
+    `fallback` is the charset of text that names none and is not UTF-8; `done` gets what read it.
+    Without `convert` HTML stays what it is, also in `text`: that is most of the time which such a
+    mail takes.
 
     Raises nothing but MemoryError.
     """
     payload = head.mime + b"\r\n" + raw[head.body_at :]
     try:
-        return _collect(_fast_tree, payload, fallback, convert=convert)
+        return _collect(_fast_tree, payload, fallback, done, convert=convert)
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # noqa: BLE001  # a panic in Rust is a BaseException
@@ -79,13 +90,27 @@ def read_body(head: Head, raw: bytes, fallback: str = "", *, convert: bool = Tru
     try:
         if _is_slow_work(payload):
             return Body("", "none", (), (f"the body could not be read ({reason})",))
-        body = _collect(_slow_tree, payload, fallback, convert=convert)
+        body = _collect(_slow_tree, payload, fallback, done, convert=convert)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  # the standard library raises a dozen types here
         return Body("", "none", (), (f"the body could not be read ({type(error).__name__})",))
     defect = f"the body is not clean MIME and was repaired ({reason})"
     return msgspec.structs.replace(body, defects=(defect, *body.defects))
+
+
+def read_parts(
+    head: Head, raw: bytes, fallback: str = ""
+) -> tuple[Body, tuple[Part, ...], tuple[str, ...]]:
+    """Return a body as `read_body` does, the parts behind `attachments`, and each HTML text.
+
+    Of a body that cannot be read there are none. Raises nothing but MemoryError.
+    """
+    kept: list[_BodyReader] = []
+    body = read_body(head, raw, fallback, kept.append)
+    if not kept or len(kept[-1].parts) != len(body.attachments):
+        return body, (), ()
+    return body, tuple(kept[-1].parts), tuple(kept[-1].htmls)
 
 
 def read_tree(head: Head, raw: bytes, use: Callable[["Part"], T]) -> T | None:
@@ -134,7 +159,8 @@ def _fast_tree(payload: bytes, budget: _Budget) -> Part:
 
 
 def _fast_part(node: Any, depth: int, budget: _Budget) -> Part:
-    types = next((v for k, v in node.headers.items() if k.lower() == "content-type"), [""])
+    headers = {name.lower(): values for name, values in node.headers.items()}
+    types = headers.get("content-type", [""])
     return Part(
         media_type=_media_type(node.content_type),
         charset=_charset(types[0]),
@@ -144,6 +170,7 @@ def _fast_part(node: Any, depth: int, budget: _Budget) -> Part:
         children=[
             _fast_part(child, depth + 1, budget) for child in budget.children(node.children, depth)
         ],
+        content_id=_content_id(headers.get("content-id", [""])[0]),
     )
 
 
@@ -164,7 +191,12 @@ def _slow_part(message: Message, depth: int, budget: _Budget) -> Part:
             _slow_part(child, depth + 1, budget)
             for child in budget.children(children if isinstance(children, list) else (), depth)
         ],
+        content_id=_content_id(str(message.get("content-id", ""))),
     )
+
+
+def _content_id(value: str) -> str:
+    return value.strip()[:MAX_CONTENT_ID].strip("<>").strip()
 
 
 def _slow_name(message: Message) -> str:
@@ -195,7 +227,12 @@ def _charset(content_type: str) -> str | None:
 
 
 def _collect(
-    tree: Callable[[bytes, _Budget], Part], payload: bytes, fallback: str, *, convert: bool
+    tree: Callable[[bytes, _Budget], Part],
+    payload: bytes,
+    fallback: str,
+    done: Callable[["_BodyReader"], None],
+    *,
+    convert: bool,
 ) -> Body:
     """Read the tree and everything that is shown of it. Raises whatever the reader raises."""
     budget = _Budget()
@@ -205,6 +242,7 @@ def _collect(
     text, was_cut = cut("\n\n".join(text for _, text in pieces))
     if was_cut:
         budget.defects[f"the text is longer than {MAX_TEXT} octets and was cut"] = None
+    done(reader)
     kinds = {kind for kind, _ in pieces}
     source: Source = "html" if "html" in kinds else "plain" if kinds else "none"
     return Body(
@@ -224,6 +262,9 @@ class _BodyReader:
     def __init__(self, defects: dict[str, None], fallback: str, *, convert: bool) -> None:
         self._fallback = fallback
         self.attachments: list[Attachment] = []
+        self.parts: list[Part] = []
+        """Those behind `attachments`, in their order."""
+        self.htmls: list[str] = []
         self.types: list[str] = []
         self.seen = {"text/plain": "", "text/html": ""}
         self._convert = convert
@@ -255,6 +296,7 @@ class _BodyReader:
     def _attach(self, part: Part) -> None:
         name = label(decode_words(part.name))
         self.attachments.append(Attachment(name, part.media_type, len(part.content())))
+        self.parts.append(part)
 
     def _text(self, part: Part) -> list[tuple[Source, str]]:
         octets = part.content()
@@ -271,6 +313,7 @@ class _BodyReader:
         self.seen[part.media_type] = self.seen[part.media_type] or text
         if part.media_type == "text/plain":
             return [("plain", text)]
+        self.htmls.append(text)
         if not self._convert:
             return [("html", text)]
         text, defects = read_html(text)

@@ -14,6 +14,7 @@ from postroom_api import config
 from postroom_api.completeness import Completeness
 from postroom_api.dnspython_resolver import DnspythonResolver
 from postroom_api.effects import Effects
+from postroom_api.erasure import Eraser
 from postroom_api.handlers import ForumSaga
 from postroom_api.http.application import Desks, Shared, build
 from postroom_api.http.catalogue import Catalogue
@@ -21,6 +22,7 @@ from postroom_api.http.connecting import Connecting
 from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
+from postroom_api.http.erasures import Erasures
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
 from postroom_api.http.importing import Importing
@@ -31,12 +33,14 @@ from postroom_api.http.office import Office
 from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets
 from postroom_api.http.queue import QueueDesk
+from postroom_api.http.reading import Reading
 from postroom_api.http.render import Pages
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
 from postroom_api.http.spam import SpamDesk
 from postroom_api.http.staff import Staff
+from postroom_api.http.storytelling import Storyteller
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
 from postroom_api.http.system import SystemDesk
@@ -54,6 +58,7 @@ from postroom_api.postgres.accounts import Accounts
 from postroom_api.postgres.audit import Acts, Audit
 from postroom_api.postgres.connect_links import ConnectLinks
 from postroom_api.postgres.deleted_mailboxes import DeletedMailboxes
+from postroom_api.postgres.erasing import Erasing
 from postroom_api.postgres.factors import Factors
 from postroom_api.postgres.forums import ForumRows
 from postroom_api.postgres.grid import Grid
@@ -75,6 +80,7 @@ from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.smtp_server import SmtpServerRows
 from postroom_api.postgres.spam_filter import SpamFilterRows
+from postroom_api.postgres.story import StoryRows
 from postroom_api.postgres.submission_passwords import SubmissionPasswords
 from postroom_api.postgres.suppressions import Suppressions
 from postroom_api.postgres.tickets import Tickets
@@ -84,6 +90,7 @@ from postroom_api.postgres.users import Users
 from postroom_api.postgres.webhooks import Webhooks
 from postroom_api.postgres.worker import Worker
 from postroom_api.postgres.worker_effects import EffectRows
+from postroom_api.postgres.worker_erasing import ErasingRows
 from postroom_api.postgres.worker_removal import RemovalRows
 from postroom_api.projector import Projector
 from postroom_api.reconciler import Reconciler
@@ -138,6 +145,7 @@ async def start(process: Process) -> None:
     saga = ForumSaga(services, rows, relay)
     projector = Projector(worker, bus)
     desk = Desk(services, saga, Log(access), bus, process.clock)
+    reading = Reading(desk)
     seal = FetcherSeal(settings.fetcher_public_key)
     mailboxes = Mailboxes(access)
     letters, live = Letters(bus, settings.base_url), LiveFeed(bus, process.clock)
@@ -153,6 +161,7 @@ async def start(process: Process) -> None:
     mails = TrialMails(office, operations, TrialMailRows(access), letters, process.clock)
     trials = Trials(services, office, mailboxes, operations, seal, live, process.clock, mails)
     removal = Removal(RemovalRows(worker_database), services, relay, bus, process.clock)
+    eraser = Eraser(ErasingRows(worker_database), bus, process.clock)
     people = People(access)
     door, staff, own = _people_desks(access, people, settings, process, relay, removal, mail)
     version = version_of("postroom-api")
@@ -162,9 +171,8 @@ async def start(process: Process) -> None:
     process.health.add("database", lambda: app_database.trouble or worker_database.trouble)
     process.health.add("configuration", lambda: relay.trouble)
     process.health.add("message log", lambda: projector.trouble)
-    process.on_stop(app_database.close)
-    process.on_stop(worker_database.close)
-    process.on_stop(bus.close)
+    for stop in (app_database.close, worker_database.close, bus.close, reading.stop):
+        process.on_stop(stop)
 
     desks = Desks(
         desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
@@ -185,6 +193,9 @@ async def start(process: Process) -> None:
         WebhookDesk(
             Webhooks(access), OwnSeal(settings.session_key, WEBHOOKS), process.clock
         ),
+        reading,
+        Storyteller(desk, StoryRows(access)),
+        Erasures(Erasing(access), eraser, process.clock),
     )  # fmt: skip
     shared = Shared(
         people,
@@ -221,6 +232,7 @@ async def start(process: Process) -> None:
         (removal.run(), "removal of accounts"),
         (Notifier(Notices(worker_database), letters, process.clock).run(), "notices"),
         *_effects(settings, process, EffectRows(worker_database), letters, bus, version),
+        (eraser.run(), "erasing"),
         (Retention(worker, bus, process.clock).run(), "retention"),
         (Completeness(services, AllLedgerRows(worker_database), process.clock).run(), "ledger"),
     ):

@@ -14,6 +14,7 @@ from typing import Final
 import jinja2
 import polib
 
+from postroom_api.domain.erasing import WHY
 from postroom_api.domain.notices import ADVICE
 from postroom_api.domain.rule_forms import ACTIONS
 from postroom_api.http.problems import PROBLEMS, TITLES
@@ -37,6 +38,7 @@ def messages() -> list[Message]:
         *ACTIONS.values(),
         *TITLES.values(),
         *PROBLEMS.values(),
+        *WHY.values(),
         *_IMPORTANCE,
     ]
     found.update(dict.fromkeys((text, "") for text in constant))

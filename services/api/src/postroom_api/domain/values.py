@@ -89,6 +89,8 @@ class MessageRow(msgspec.Struct, frozen=True, kw_only=True):
     """It is kept apart until then, and deleted after it."""
     trained: bool | None = None
     """What the spam filter was taught of it; None: nothing."""
+    erased_at: datetime | None = None
+    """Since then nothing of what it said is here: this row alone is left."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from postroom_api.domain.values import (
 from postroom_api.http import (
     catalogue_api,
     connecting_api,
+    erasures_api,
     export_api,
     forum_api,
     grid_api,
@@ -36,6 +37,7 @@ from postroom_api.http import (
     system_api,
     tickets_api,
     trials_api,
+    viewing_api,
     webhooks_api,
 )
 from postroom_api.http.desk import Desk
@@ -274,6 +276,7 @@ def router() -> Router:
         *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
         *submission_api.HANDLERS, *mail_domains_api.HANDLERS, *queue_api.HANDLERS,
         *smtp_server_api.HANDLERS, *message_api.HANDLERS, *suppressions_api.HANDLERS,
-        *spam_api.HANDLERS, *tickets_api.HANDLERS, *webhooks_api.HANDLERS,
+        *spam_api.HANDLERS, *tickets_api.HANDLERS, *webhooks_api.HANDLERS, *viewing_api.HANDLERS,
+        *erasures_api.HANDLERS,
     ]  # fmt: skip
     return Router("/api/v1", route_handlers=handlers, guards=[guard])

@@ -18,6 +18,7 @@ from postroom_api.http import (
     account_pages,
     api,
     catalogue_pages,
+    erasure_pages,
     forum_pages,
     granting_pages,
     grid_pages,
@@ -39,6 +40,7 @@ from postroom_api.http import (
     system_pages,
     ticket_pages,
     trial_pages,
+    viewing_pages,
     webhook_pages,
 )
 from postroom_api.http.catalogue import Catalogue
@@ -47,6 +49,7 @@ from postroom_api.http.described import complete
 from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
+from postroom_api.http.erasures import Erasures
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
 from postroom_api.http.idempotency import IdempotentPosts
@@ -58,12 +61,14 @@ from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets, Pace
 from postroom_api.http.problems import answer
 from postroom_api.http.queue import QueueDesk
+from postroom_api.http.reading import Reading
 from postroom_api.http.render import Pages
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
 from postroom_api.http.spam import SpamDesk
 from postroom_api.http.staff import Staff
+from postroom_api.http.storytelling import Storyteller
 from postroom_api.http.submission import Submission
 from postroom_api.http.suppressions import SuppressionDesk
 from postroom_api.http.system import SystemDesk
@@ -85,7 +90,8 @@ PAGES = (
     trial_pages, system_pages, catalogue_pages, grid_pages, sharing_pages,
     setup_pages, forum_pages, granting_pages, ledger_pages,
     mail_domain_pages, queue_pages, message_pages, smtp_server_pages, spam_pages,
-    suppression_pages, ticket_pages, webhook_pages,
+    suppression_pages, ticket_pages, viewing_pages, webhook_pages,
+    erasure_pages,
 )  # fmt: skip
 
 
@@ -116,6 +122,9 @@ class Desks:
     spam_filter: SpamDesk
     tickets: TicketDesk
     webhooks: WebhookDesk
+    reading: Reading
+    storyteller: Storyteller
+    erasures: Erasures
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,10 @@ class Desk:
 
     async def raw(self, who: Principal, message: str) -> bytes:
         """Return a mail's bytes, believed only if the envelope found there is the row's."""
-        detail = await self.message(who, message)
+        return await self.raw_of(who, await self.message(who, message))
+
+    async def raw_of(self, who: Principal, detail: MessageDetail) -> bytes:
+        """The same for a mail that they have read the row of; 410 where the bytes are gone."""
         found = await self._bus.get(detail.raw)
         gone = ProblemError(410, "raw_gone", "The raw mail is no longer available.")
         if found is None:

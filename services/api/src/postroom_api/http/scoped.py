@@ -16,14 +16,17 @@ from postroom_api.http.problems import ProblemError
 
 KEY = "scope"
 FEED = "feed"
+SECONDS = "seconds"
 
 
-def needs(scope: Scope, *, feed: bool = False) -> dict[str, Any]:
+def needs(scope: Scope, *, feed: bool = False, seconds: float | None = None) -> dict[str, Any]:
     """Return what a route's decorator takes to need a scope, and to say so in its description.
 
     `feed`: its answer is not bound by the deadline of requests; each of its steps has its own.
+    `seconds`: its own deadline.
     """
-    return {"opt": {KEY: scope, FEED: feed}, "security": [{"bearer": [scope]}]}
+    own = {} if seconds is None else {SECONDS: seconds}
+    return {"opt": {KEY: scope, FEED: feed, **own}, "security": [{"bearer": [scope]}]}
 
 
 def needs_any_token() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Laws: a cookie signs requests only of our own pages (Sec-Fetch-Site, Origin); a token does what its
 scopes say (http/scoped.py) and opens pages only with all of them; a wrong credential is 401, never
-an anonymous request; every request but a feed ends within REQUEST_SECONDS.
+an anonymous request; every request but a feed ends within REQUEST_SECONDS, or its own.
 """
 
 import asyncio
@@ -39,6 +39,12 @@ DOCS_POLICY: Final = (
     " worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
 )
 """The API reference is a vendored program that writes its own styles."""
+
+FRAME_POLICY: Final = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:;"
+    " style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+"""Foreign HTML: it may look as it wants, and neither run nor fetch anything."""
 
 
 class Authentication(AbstractAuthenticationMiddleware):
@@ -86,14 +92,15 @@ def refuse_foreign(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
 
 
 class Deadline(ASGIMiddleware):
-    """Ends every request in time; the exception handler makes a 503 of it."""
+    """Ends every request in time (`opt={"seconds": …}`: its own); a 503 is made of it."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Run one request; feeds (`opt={"feed": True}`) end by themselves."""
-        if scope["route_handler"].opt.get("feed"):
+        options = scope["route_handler"].opt
+        if options.get("feed"):
             await next_app(scope, receive, send)
             return
-        async with asyncio.timeout(REQUEST_SECONDS):
+        async with asyncio.timeout(options.get("seconds", REQUEST_SECONDS)):
             await next_app(scope, receive, send)
 
 
@@ -118,8 +125,9 @@ class Framing:
                 headers["X-Request-Id"] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"
-                headers["Content-Security-Policy"] = (
-                    DOCS_POLICY if path == "/docs" else CONTENT_POLICY
+                # What shows or hands out foreign files has a policy of its own.
+                headers.setdefault(
+                    "Content-Security-Policy", DOCS_POLICY if path == "/docs" else CONTENT_POLICY
                 )
                 headers["Cache-Control"] = (
                     "max-age=3600" if path.startswith("/static/") else "no-store"

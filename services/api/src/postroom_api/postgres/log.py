@@ -22,7 +22,7 @@ from postroom_contract.mail import Pointer
 _MESSAGE = (
     "id, mailbox, received_at, recipient, envelope_sender, from_name, from_address, subject, size,"
     " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post,"
-    " quarantined_until, trained"
+    " quarantined_until, trained, erased_at"
 )
 _MARKS: Final[dict[Mark, str]] = {
     "spam": "spam = true",
@@ -148,6 +148,7 @@ class Log:
                 f"UPDATE config.message SET {change} WHERE id = ANY($1)"  # noqa: S608 - constants
                 f"{' AND quarantined_until IS NOT NULL' if mark == 'release' else ''}"
                 f"{' AND trained IS NOT NULL' if mark == 'forget' else ''}"
+                " AND erased_at IS NULL AND erasing_at IS NULL"
                 " AND ((SELECT config.manages()) OR mailbox IN"
                 " (SELECT config.managed_mailboxes()))"
                 # Not every mark takes both, and each must have a type.
@@ -198,7 +199,9 @@ class Log:
         """Bring a deleted mail back; False when there is no such mail."""
         async with self._access.principal(who) as connection:
             status = await connection.execute(
-                "UPDATE config.message SET deleted_at = NULL WHERE id = $1", message
+                "UPDATE config.message SET deleted_at = NULL WHERE id = $1"
+                " AND erased_at IS NULL AND erasing_at IS NULL",
+                message,
             )
         return bool(status == "UPDATE 1")
 
