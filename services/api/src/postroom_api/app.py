@@ -32,6 +32,7 @@ from postroom_api.http.own_desk import OwnDesk
 from postroom_api.http.pace import Buckets
 from postroom_api.http.queue import QueueDesk
 from postroom_api.http.render import Pages
+from postroom_api.http.rules import RuleDesk
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
@@ -70,12 +71,14 @@ from postroom_api.postgres.overview import Overviews
 from postroom_api.postgres.own import Own
 from postroom_api.postgres.people import People
 from postroom_api.postgres.queue import Queue
+from postroom_api.postgres.rule_life import RuleLife
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
 from postroom_api.postgres.smtp_server import SmtpServerRows
 from postroom_api.postgres.spam_filter import SpamFilterRows
 from postroom_api.postgres.submission_passwords import SubmissionPasswords
+from postroom_api.postgres.suggestions import Suggestions
 from postroom_api.postgres.suppressions import Suppressions
 from postroom_api.postgres.tickets import Tickets
 from postroom_api.postgres.tokens import Tokens
@@ -167,7 +170,12 @@ async def start(process: Process) -> None:
     process.on_stop(bus.close)
 
     desks = Desks(
-        desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
+        desk, office,
+        RuleDesk(
+            services, office, desk, RuleLife(access), Suggestions(access), operations,
+            process.clock,
+        ),
+        trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
         Submission(SubmissionPasswords(access), system, process.clock, relay),
         ForumDesk(services, Acts(access)),
         Granting(

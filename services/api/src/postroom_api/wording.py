@@ -15,7 +15,7 @@ import jinja2
 import polib
 
 from postroom_api.domain.notices import ADVICE
-from postroom_api.domain.rule_forms import ACTIONS
+from postroom_api.domain.rule_words import all_words
 from postroom_api.http.problems import PROBLEMS, TITLES
 from postroom_api.http.render import STEPS
 
@@ -34,7 +34,7 @@ def messages() -> list[Message]:
     constant = [
         *(words for _, _, words in STEPS),
         *ADVICE.values(),
-        *ACTIONS.values(),
+        *all_words(),
         *TITLES.values(),
         *PROBLEMS.values(),
         *_IMPORTANCE,

@@ -12,6 +12,7 @@ from postroom_contract.commands import ReleaseMail
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope, Pointer
+from postroom_contract.rules import Rating
 from postroom_contract.ruling import Trial, TryMail
 from postroom_mail.build import LOOP_HEADER
 from postroom_mail.tokens import TokenKeys, marker_valid
@@ -42,7 +43,7 @@ class SortMail:
         ticks: Ticks = time.monotonic,
     ) -> None:
         self._ratings = ratings
-        self._ticks = ticks
+        self.ticks = ticks
         self._zone = zone
         self._read = read
         self._rulesets = rulesets
@@ -105,7 +106,7 @@ class SortMail:
             size=envelope.size,
             raw=Pointer(delivered.stream, delivered.sequence),
             summary=summary_of(mail, facts),
-            decision=decide(facts, ruleset, ticks=self._ticks),
+            decision=decide(facts, ruleset, ticks=self.ticks),
             charset=charset,
             authentication=envelope.authentication,
         )
@@ -129,8 +130,16 @@ class SortMail:
         )
         facts = await self._facts(read, envelope, question.raw)
         ruleset = self._rulesets.of(question.account, question.mailbox)
-        decision = decide(facts, ruleset, full=True, ticks=self._ticks)
+        decision = decide(facts, ruleset, full=True, ticks=self.ticks)
         return Trial(summary=summary_of(read.mail, facts), decision=decision)
+
+    async def known_then(
+        self, envelope: Envelope, raw: bytes, charset: str, rating: Rating | None
+    ) -> Facts:
+        """Return the facts of a mail that came, with the rating that was recorded."""
+        read = await self._read(raw, charset)
+        marker = self._is_ours(read.mail)
+        return facts_of(read.mail, envelope, own_marker=marker, zone=self._zone, rating=rating)
 
     async def _facts(self, read: MailAndTokens, envelope: Envelope, raw: bytes) -> Facts:
         ruled = envelope.role in RULED_ROLES

@@ -28,6 +28,7 @@ from postroom_api.http import (
     own_api,
     people_api,
     queue_api,
+    rules_api,
     sharing_api,
     smtp_server_api,
     spam_api,
@@ -262,6 +263,7 @@ def router() -> Router:
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,
         *importing_api.HANDLERS, *ledger_api.HANDLERS, *sharing_api.HANDLERS,
         *submission_api.HANDLERS, *mail_domains_api.HANDLERS, *queue_api.HANDLERS,
+        *rules_api.HANDLERS,
         *smtp_server_api.HANDLERS, *message_api.HANDLERS, *suppressions_api.HANDLERS,
         *spam_api.HANDLERS, *tickets_api.HANDLERS, *webhooks_api.HANDLERS,
     ]  # fmt: skip
