@@ -49,9 +49,9 @@ check: $(STAMP) ## lint, format, types, architecture, schema and lock: all that 
 	@$(BIN)/python -m postroom_api.wording --check
 	@deploy/local/lock.sh --check
 
-bench: $(STAMP) ## measure against a peer: NAME=smtp, outbound (Postfix), fetch-imap (mbsync), fetch-pop3 (mpop), rules (Pigeonhole), spam (bogofilter; SEEDS=10), config (targets), idle (bare connections); ROUNDS=7
+bench: $(STAMP) ## measure against a peer: NAME=smtp, outbound (Postfix), fetch-imap (mbsync), fetch-pop3 (mpop), rules (Pigeonhole), spam (bogofilter; SEEDS=10), config and log (targets), idle (bare connections); ROUNDS=7
 	@deploy/local/peers.sh mbsync=isync mpop=mpop bogofilter=bogofilter
-	@test -f "tests/bench/$(BENCH).py" || { echo "make bench NAME=smtp, outbound, fetch-imap, fetch-pop3, rules, spam, config or idle"; exit 2; }
+	@test -f "tests/bench/$(BENCH).py" || { echo "make bench NAME=smtp, outbound, fetch-imap, fetch-pop3, rules, spam, config, log or idle"; exit 2; }
 	@PYTHONPATH=tests $(BIN)/python -m bench.$(BENCH)
 
 soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger, smtp-ledger and fetch-kill (kills), described (API), fetch-many (1,000 mailboxes), smtp-slots, powercut (needs root)

@@ -24,12 +24,13 @@ from postroom_contract.codec import ENVELOPE_HEADER, envelope_to_header
 from postroom_contract.documents import RuleDocument
 from postroom_contract.events import MailSorted
 from postroom_contract.mail import Envelope
-from postroom_mail.read import framed
 from postroom_mail.tokens import TokenKeys
-from postroom_mail.values import Mail
 from postroom_rules.app import CONCURRENCY
 from postroom_rules.domain.plan import Plan, Ruleset
+from postroom_rules.domain.spam_tokens import MailAndTokens, to_sort
+from postroom_rules.domain.taught import Taught
 from postroom_rules.handlers import SortMail
+from postroom_rules.ratings import Ratings, SpamDocuments
 from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered
 from postroom_runtime.workers import WorkerPool
@@ -76,6 +77,29 @@ class Kept:
     async def issue(self, command: object) -> None:
         raise AssertionError(command)
 
+    async def tell(self, event: object) -> None:
+        raise AssertionError(event)
+
+
+class Nothing:
+    """In place of the configuration of ratings: nobody has set anything."""
+
+    def get(self, key: str, kind: type) -> None:
+        return None
+
+    def knows(self) -> bool:
+        return True
+
+
+class Untaught:
+    """In place of the filters: the account's has learnt nothing."""
+
+    def __init__(self) -> None:
+        self._taught = Taught()
+
+    async def of(self, account: str) -> Taught:
+        return self._taught
+
 
 class Always:
     """In place of the configuration: one ruleset."""
@@ -104,15 +128,17 @@ def _delivered(number: int, raw: bytes) -> Delivered:
 
 
 async def _ours(
-    pool: WorkerPool[Mail], mails: Sequence[bytes], rules: Sequence[RuleDocument]
+    pool: WorkerPool[MailAndTokens], mails: Sequence[bytes], rules: Sequence[RuleDocument]
 ) -> tuple[float, Matched]:
     """Decide on all mails; return mails per second and what matched."""
 
-    async def read(raw: bytes, charset: str) -> Mail:
-        return await pool.call(framed(raw, charset))
+    async def read(raw: bytes, charset: str, *, tokens: bool) -> MailAndTokens:
+        return await pool.call(to_sort(raw, charset, tokens=tokens))
 
     kept = Kept()
-    sort = SortMail(Always(rules), kept, read, TokenKeys((("k", b"k" * 32),)), Clock())
+    keys = TokenKeys((("k", b"k" * 32),))
+    ratings = Ratings(SpamDocuments(Nothing()), Untaught())
+    sort = SortMail(Always(rules), kept, read, keys, Clock(), ratings)
     waiting = iter([_delivered(number, raw) for number, raw in enumerate(mails)])
 
     async def take() -> None:
@@ -152,7 +178,12 @@ async def _measure(directory: Path) -> None:
     empty.put(())
     scripts = {size: peer.write(f"rules{size}", script(rules[:size])) for size in SIZES}
     figures = {size: Figures() for size in SIZES}
-    pool = WorkerPool("postroom_mail.read:read_framed", Mail, what="reading the mail", size=1)
+    pool = WorkerPool(
+        "postroom_rules.domain.spam_tokens:read_to_sort",
+        MailAndTokens,
+        what="reading the mail",
+        size=1,
+    )
     await pool.start()
     gc.collect()
     gc.freeze()  # as services do when they have started

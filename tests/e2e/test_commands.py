@@ -163,3 +163,19 @@ async def archive_story(running: System, api: Api, sink: Share, garden: str, ben
     assert b"Rain" in copy.raw
     nowhere = run(running, "import", str(archive), "--mailbox", "nobody@example.org", code=1)
     assert "there is no mailbox nobody@example.org" in nowhere
+
+
+async def test_events_are_told_on_a_terminal(account: Account) -> None:
+    api, box = account.api, account.at("desk")
+    await api.post("/mailboxes", name="Desk", source={"type": "smtp", "addresses": [box]})
+    mail = letter("a@example.net", box, "Hello terminal", "x", message_id="1@x")
+    send(account.system, mail, "a@example.net", box)
+    await api.messages(1)
+    said = run(
+        account.system, "events", "tail", "--since", "7d", "--type", "mail.sorted", "--count", "1"
+    )
+    assert "mail.sorted" in said
+    line = run(account.system, "events", "tail", "--since", "7d", "--count", "1", "--json")
+    assert json.loads(line.splitlines()[-1])["type"]
+    assert "no type of event" in run(account.system, "events", "tail", "--type", "a b", code=1)
+    assert "no span of time" in run(account.system, "events", "tail", "--since", "soon", code=1)

@@ -58,7 +58,7 @@ def _try(rule, values: Values, state: _State) -> RuleTrace:
         matched, conditions = False, ()
         done = (f"skipped: {error}",)
     else:
-        done = tuple(_apply(one, values, touched) for one in rule.then) if matched else ()
+        done = tuple(_apply(one, values, touched, rule.id) for one in rule.then) if matched else ()
     return RuleTrace(
         rule=rule.id,
         version=rule.version,

@@ -33,6 +33,8 @@ def test_what_is_wanted_is_said_literally() -> None:
     assert wanted == {
         "deleted": False, "quarantine": False, "words": "'a':* & 'b':*", "sender": "%50\\%\\_\\\\%", "tag": "x",
     }  # fmt: skip
+    both = MessageQuery(search="in voice 17").wanted()
+    assert (both["words"], both["short"]) == ("'voice':*", "'in':* & '17':*")
     assert not MessageQuery(mailbox="mbx_1", deleted=True).narrow
     assert MessageQuery(read=False).narrow
 

@@ -3,6 +3,7 @@
 from postroom_contract.documents import RulesetDocument, rule_key, ruleset_key
 from postroom_contract.rules import AddTag
 from postroom_rules import rulesets
+from postroom_rules.ratings import SpamDocuments
 from postroom_rules.rulesets import ConfiguredRulesets
 from support.rules import check, rule
 
@@ -36,7 +37,7 @@ class Documents:
 
 def test_a_ruleset_is_made_ready_once_and_again_after_a_change() -> None:
     documents = Documents(60)
-    configured = ConfiguredRulesets(documents)
+    configured = ConfiguredRulesets(documents, SpamDocuments(documents))
     first = configured.of("acc_1", "mbx_a")
     assert configured.of("acc_1", "mbx_a") is first
     documents.told[0]("rule.mbx_b.rul_1")
@@ -48,16 +49,16 @@ def test_a_ruleset_is_made_ready_once_and_again_after_a_change() -> None:
 
 def test_what_is_kept_is_bounded_by_number_and_by_memory(monkeypatch) -> None:
     documents = Documents(60)
-    one = ConfiguredRulesets(documents).of("acc_1", "mbx_a").cost
+    one = ConfiguredRulesets(documents, SpamDocuments(documents)).of("acc_1", "mbx_a").cost
     for name, value in (("KEPT", 2), ("KEPT_BYTES", int(one * 2.5))):
         with monkeypatch.context() as patch:
             patch.setattr(rulesets, name, value)
-            configured = ConfiguredRulesets(documents)
+            configured = ConfiguredRulesets(documents, SpamDocuments(documents))
             a, b = configured.of("acc_1", "mbx_a"), configured.of("acc_1", "mbx_b")
             assert configured.of("acc_1", "mbx_a") is a
             configured.of("acc_1", "mbx_c")
             assert configured.of("acc_1", "mbx_a") is a
             assert configured.of("acc_1", "mbx_b") is not b, "it was used longest ago"
     monkeypatch.setattr(rulesets, "KEPT_BYTES", 1)
-    configured = ConfiguredRulesets(documents)
+    configured = ConfiguredRulesets(documents, SpamDocuments(documents))
     assert configured.of("acc_1", "mbx_a") is configured.of("acc_1", "mbx_a")

@@ -12,7 +12,7 @@ from rich.console import Console as Terminal
 from rich.table import Table
 from rich.text import Text
 
-from postroom import commands, importing, mailboxes, people
+from postroom import commands, events, importing, mailboxes, people
 from postroom.config import Settings, home_path
 from postroom.console import Console
 from postroom.errors import OperatorError
@@ -84,6 +84,7 @@ app.command(mailboxes.mailbox)
 app.command(mailboxes.config)
 app.command(commands.rules)
 app.command(commands.setaside)
+app.command(events.events)
 app.command(people.user)
 app.command(people.token)
 

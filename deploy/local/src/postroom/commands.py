@@ -111,6 +111,13 @@ def retry(entry: str) -> None:
     print("the service tries again", file=sys.stderr)
 
 
+@setaside.command
+def discard(entry: str) -> None:
+    """Discard what was set aside: it is listed no more."""
+    running_system().delete(f"/set-aside/{entry}")
+    print("discarded", file=sys.stderr)
+
+
 def demo(*, yes: Annotated[bool, cyclopts.Parameter(name="--yes", negative="")] = False) -> int:
     """Fill the running system with a forum, a mailbox with rules, one fetched by IMAP, and mail.
 

@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from postroom_contract.codec import decode
 from postroom_contract.commands import Command, Redo, ReleaseMail, TrainMail
 from postroom_contract.streams import INTAKE, RULES_COMMANDS, RULES_INTAKE
-from postroom_mail.read import framed
 from postroom_mail.tokens import parse_keys
-from postroom_rules.domain.spam_tokens import MailAndTokens
+from postroom_rules.domain.spam_tokens import MailAndTokens, to_sort
 from postroom_rules.handlers import SortMail
 from postroom_rules.models import Models
 from postroom_rules.nats import NatsDecisions
@@ -68,13 +67,13 @@ async def start(process: Process) -> None:
     # Every mail, small ones too: the way there and back costs 0.1 ms of this process, reading here
     # would cost 0.5 ms, and which mail is harmless is not known before it is read.
     reading = WorkerPool(
-        "postroom_rules.domain.spam_tokens:read_framed_with_tokens",
+        "postroom_rules.domain.spam_tokens:read_to_sort",
         MailAndTokens,
         what="reading the mail",
     )
 
-    async def read(raw: bytes, charset: str) -> MailAndTokens:
-        return await reading.call(framed(raw, charset))
+    async def read(raw: bytes, charset: str, *, tokens: bool) -> MailAndTokens:
+        return await reading.call(to_sort(raw, charset, tokens=tokens))
 
     rulesets = ConfiguredRulesets(configuration, spam)
     sort = SortMail(

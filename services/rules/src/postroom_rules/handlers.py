@@ -11,7 +11,7 @@ from postroom_contract.codec import ENVELOPE_HEADER, envelope_from_header
 from postroom_contract.commands import ReleaseMail
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
-from postroom_contract.mail import Envelope, Pointer
+from postroom_contract.mail import Envelope, Pointer, Role
 from postroom_contract.rules import Rating
 from postroom_contract.ruling import Trial, TryMail
 from postroom_mail.build import LOOP_HEADER
@@ -81,7 +81,11 @@ class SortMail:
     async def _decide(self, delivered: Delivered, envelope: Envelope) -> MailSorted:
         ruleset = self._rulesets.of(envelope.account, envelope.mailbox)
         charset = self._rulesets.charset(envelope.mailbox)
-        read = await self._read(delivered.data, charset)
+        read = await self._read(
+            delivered.data,
+            charset,
+            tokens=await self._wants_tokens(envelope.account, envelope.role),
+        )
         mail, facts = read.mail, await self._facts(read, envelope, delivered.data)
         return MailSorted(
             id=derived_id("evt", "mail.sorted", envelope.id),
@@ -113,7 +117,11 @@ class SortMail:
 
     async def trial(self, question: TryMail) -> Trial:
         """Return what the rules in force would decide, without doing anything."""
-        read = await self._read(question.raw, self._rulesets.charset(question.mailbox))
+        read = await self._read(
+            question.raw,
+            self._rulesets.charset(question.mailbox),
+            tokens=await self._wants_tokens(question.account, "mail"),
+        )
         envelope = Envelope(
             id="msg_trial",
             account=question.account,
@@ -137,7 +145,7 @@ class SortMail:
         self, envelope: Envelope, raw: bytes, charset: str, rating: Rating | None
     ) -> Facts:
         """Return the facts of a mail that came, with the rating that was recorded."""
-        read = await self._read(raw, charset)
+        read = await self._read(raw, charset, tokens=False)
         marker = self._is_ours(read.mail)
         return facts_of(read.mail, envelope, own_marker=marker, zone=self._zone, rating=rating)
 
@@ -150,6 +158,9 @@ class SortMail:
             zone=self._zone,
             rating=await self._ratings.rate(read, envelope, raw) if ruled else None,
         )
+
+    async def _wants_tokens(self, account: str, role: Role) -> bool:
+        return role in RULED_ROLES and await self._ratings.wants_tokens(account)
 
     def _is_ours(self, mail: Mail) -> bool:
         """Return whether the mail carries our loop header for its own Message-ID."""

@@ -1,6 +1,5 @@
 """What deciding needs from outside."""
 
-from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from postroom_contract.commands import Command
@@ -10,11 +9,15 @@ from postroom_contract.rules import Rating
 from postroom_rules.domain.plan import Plan
 from postroom_rules.domain.spam_tokens import MailAndTokens
 
-ReadMail = Callable[[bytes, str], Awaitable[MailAndTokens]]
-"""Reads a mail and what the spam filter sees of it, with the charset of what names none.
 
-RefusedError when it goes beyond limits.
-"""
+class ReadMail(Protocol):
+    """Reads mails."""
+
+    async def __call__(self, raw: bytes, charset: str, *, tokens: bool) -> MailAndTokens:
+        """Return a mail and, where asked for, what the spam filter sees of it.
+
+        `charset` is of what names none. RefusedError when the mail goes beyond limits.
+        """
 
 
 class Rulesets(Protocol):
@@ -29,6 +32,9 @@ class Rulesets(Protocol):
 
 class Ratings(Protocol):
     """What is asked about a mail before the rules are tried on it."""
+
+    async def wants_tokens(self, account: str) -> bool:
+        """Whether the account's filter has learnt enough to say anything."""
 
     async def rate(self, read: MailAndTokens, envelope: Envelope, raw: bytes) -> Rating:
         """Return a mail's rating; UnavailableError while it cannot be known."""

@@ -59,6 +59,10 @@ class Ratings:
         self._filters = filters
         self._scanner = scanner
 
+    async def wants_tokens(self, account: str) -> bool:
+        """Whether the account's filter has learnt enough to say anything."""
+        return (await self._filters.of(account)).model.knows
+
     async def rate(self, read: MailAndTokens, envelope: Envelope, raw: bytes) -> Rating:
         """Return a mail's rating; UnavailableError while it cannot be known."""
         settings = self._settings.of(envelope.account)

@@ -61,4 +61,4 @@ class Teaching:
         raw = await self._bus.get(command.mail.raw)
         if raw is None or envelope_from_header(raw.headers[ENVELOPE_HEADER]).id != command.mail.id:
             raise RefusedError("the raw mail is no longer there: the filter cannot learn it")
-        return packed((await self._read(raw.data, command.charset)).tokens)
+        return packed((await self._read(raw.data, command.charset, tokens=True)).tokens)

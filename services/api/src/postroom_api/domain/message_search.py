@@ -9,6 +9,8 @@ import msgspec
 from postroom_contract.rules import Importance
 
 MAX_WORDS: Final = 8
+TELLING: Final = 3
+"""Letters from which on an index helps: nearly every mail has a word that begins with `a`."""
 BULK: Final = 200
 """Mails of one bulk call."""
 ALL: Final = 10_000
@@ -53,8 +55,7 @@ class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
         """Return it for `config.messages_found`."""
         found: dict[str, Any] = {"deleted": self.deleted, "quarantine": self.quarantine}
         if words := words_of(self.search):
-            # Letters and digits only: none of them means anything to the query.
-            found["words"] = " & ".join(f"'{word}':*" for word in words)
+            found |= _queries(words)
         for name in ("sender", "recipient"):
             if text := getattr(self, name):
                 found[name] = f"%{_literal(text)}%"
@@ -68,6 +69,17 @@ class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
             if (time := getattr(self, name)) is not None:
                 found[name] = time.isoformat()
         return found
+
+
+def _queries(words: list[str]) -> dict[str, str]:
+    """Return what words ask of an index, and what the short ones ask besides."""
+    long = [word for word in words if len(word) >= TELLING] or words
+    short = [word for word in words if word not in long]
+    # Letters and digits only: none of them means anything to the query.
+    asked = {"words": long, "short": short}
+    return {
+        name: " & ".join(f"'{word}':*" for word in mine) for name, mine in asked.items() if mine
+    }
 
 
 def words_of(text: str) -> list[str]:

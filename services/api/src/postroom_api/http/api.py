@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, Router, get, post
+from litestar import Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
@@ -243,6 +243,17 @@ async def redo(who: Who, desk: At, entry: str) -> Redo:
     return await desk.redo(who, entry)
 
 
+@delete(
+    "/set-aside/{entry:str}",
+    operation_id="discardSetAside",
+    summary="Discard what was set aside",
+    **needs("admin"),
+)
+async def discard(who: Who, desk: At, entry: str) -> None:
+    """It is listed no more; its raw mail stays as long as its mailbox keeps mail."""
+    await desk.discard(who, entry)
+
+
 def raw_answer(raw: bytes, name: str) -> Response[bytes]:
     """Return raw mail as a download that no browser takes for a page."""
     return Response(
@@ -257,7 +268,7 @@ def router() -> Router:
     handlers: list[Any] = [
         list_forums, create_forum, list_topics, create_topic,
         list_posts, create_post, restore, get_message, get_raw, get_trace,
-        list_deliveries, get_copy, list_set_aside, redo, *forum_api.HANDLERS,
+        list_deliveries, get_copy, list_set_aside, redo, discard, *forum_api.HANDLERS,
         *office_api.HANDLERS, *people_api.HANDLERS,
         *own_api.HANDLERS, *trials_api.HANDLERS, *system_api.HANDLERS, *export_api.HANDLERS,
         *catalogue_api.HANDLERS, *connecting_api.HANDLERS, *grid_api.HANDLERS,

@@ -262,6 +262,12 @@ class Desk:
         require_administrator(who)
         return await self._log.set_aside(who, cursor, limit)
 
+    async def discard(self, who: Principal, entry: str) -> None:
+        """Hide what was set aside and nobody wants."""
+        require_administrator(who)
+        if not await self._log.discard(who, entry, self._clock.now()):
+            raise not_found("set-aside entry")
+
     async def redo(self, who: Principal, entry: str) -> commands.Redo:
         """Ask the service that set it aside to try again."""
         require_administrator(who)

@@ -188,6 +188,12 @@ async def set_aside_page(request: Req, who: Who, desk: At, cursor: Cursor = None
     return page(request, "set_aside.html", page=found)
 
 
+@post("/set-aside/{entry:str}/discard", include_in_schema=False)
+async def discard(who: Who, desk: At, entry: str) -> Redirect:
+    await desk.discard(who, entry)
+    return Redirect("/set-aside", status_code=SEE_OTHER)
+
+
 @post("/set-aside/{entry:str}/redo", include_in_schema=False)
 async def redo(who: Who, desk: At, entry: str) -> Redirect:
     await desk.redo(who, entry)
@@ -224,7 +230,7 @@ def router() -> Router:
     handlers: list[Any] = [
         forums_page, create_forum, forum_page, new_topic_page, new_topic, topic_page, reply,
         restore_message, message_page,
-        raw_message, outbox_page, copy_page, set_aside_page, redo, docs_page, problem_page,
+        raw_message, outbox_page, copy_page, set_aside_page, redo, discard, docs_page, problem_page,
         unsubscribe_page, unsubscribe,
     ]  # fmt: skip
     return Router("/", route_handlers=handlers)

@@ -11,7 +11,7 @@ from postroom_api.domain.message_search import Mark, MessageQuery
 from postroom_api.domain.values import Delivery, MessageRow, PageOf, Principal, SetAsideRow
 from postroom_api.domain.visible import for_eyes
 from postroom_api.postgres.access import Access
-from postroom_api.postgres.audit import note_reading, record_all
+from postroom_api.postgres.audit import note_reading, record, record_all
 from postroom_api.postgres.configuration import note
 from postroom_api.postgres.pages import page_of
 from postroom_contract.commands import Redo
@@ -40,6 +40,14 @@ _TEACHING: Final[dict[Mark, str]] = {
     "spam": "true", "not_spam": "false", "release": "false", "forget": "NULL::boolean",
 }  # fmt: skip
 """What the filter is taught by a mark."""
+_APART: Final = "quarantined_until IS NOT NULL AND deleted_at IS NULL"
+_WHERE: Final = {
+    (False, False): "deleted_at IS NULL AND quarantined_until IS NULL",
+    (False, True): _APART,
+    (True, False): "deleted_at IS NOT NULL",
+    (True, True): "deleted_at IS NOT NULL",
+}
+"""By (deleted, quarantine), in words that the partial indexes have."""
 _RULES = "SELECT id FROM config.rule"
 DELIVERY = (
     "serial, origin, outbox, forum, recipient, subject, message_id, state, reply, attempt,"
@@ -79,17 +87,14 @@ class Log:
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
                 f"SELECT {MESSAGE} FROM config.message WHERE account = $1"  # noqa: S608 - constants
-                f"{' AND mailbox = $7' if mailbox else ''}"
+                f"{' AND mailbox = $5' if mailbox else ''}"
                 " AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3))"
-                " AND (deleted_at IS NOT NULL) = $5"
-                " AND ($5 OR (quarantined_until IS NOT NULL) = $6)"
+                f" AND {_WHERE[deleted, quarantine]}"
                 " ORDER BY received_at DESC, id DESC LIMIT $4",
                 who.account,
                 before,
                 row,
                 limit + 1,
-                deleted,
-                quarantine,
                 *((mailbox,) if mailbox else ()),
             )
         return page_of(rows, limit, MessageRow, lambda one: (one.received_at, one.id))
@@ -233,6 +238,7 @@ class Log:
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
                 f"SELECT {_SET_ASIDE} FROM config.set_aside WHERE account = $1"  # noqa: S608 - constant
+                " AND discarded_at IS NULL"
                 " AND ($2::timestamptz IS NULL OR (stored_at, id) < ($2, $3))"
                 " ORDER BY stored_at DESC, id DESC LIMIT $4",
                 who.account,
@@ -241,6 +247,19 @@ class Log:
                 limit + 1,
             )
         return page_of(rows, limit, SetAsideRow, lambda one: (one.stored_at, one.id))
+
+    async def discard(self, who: Principal, entry: str, now: datetime) -> bool:
+        """Hide an entry that nobody wants; False when there is none."""
+        async with self._access.principal(who) as connection:
+            reason = await connection.fetchval(
+                "UPDATE config.set_aside SET discarded_at = coalesce(discarded_at, $2)"
+                " WHERE id = $1 RETURNING reason",
+                entry,
+                now,
+            )
+            if reason is not None:
+                await record(connection, who, "set_aside.discarded", entry, reason=reason)
+        return reason is not None
 
     async def redo(self, who: Principal, entry: str, now: datetime) -> Redo | None:
         """Return the command that tries an entry again, and note when; None = no such entry.

@@ -68,7 +68,8 @@ class Overviews:
             row = await connection.fetchrow(
                 "SELECT (SELECT count(*) FROM config.mailbox) AS mailboxes,"
                 " (SELECT count(*) FROM config.mailbox WHERE NOT active) AS paused,"
-                " (SELECT count(*) FROM config.set_aside WHERE redone_at IS NULL) AS set_aside,"
+                " (SELECT count(*) FROM config.set_aside WHERE redone_at IS NULL"
+                " AND discarded_at IS NULL) AS set_aside,"
                 " (SELECT count(*) FROM config.delivery WHERE state = 'deferred') AS deferred,"
                 " (SELECT count(*) FROM config.delivery WHERE state IN ('failed', 'bounced')"
                 "  AND reported_at > $2) AS failed_today,"

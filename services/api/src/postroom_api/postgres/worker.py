@@ -201,7 +201,8 @@ class Worker:
             )
             held = await connection.fetch(
                 "SELECT original_stream, original_sequence FROM config.set_aside"
-                " WHERE redone_at IS NULL AND original_stream LIKE 'INTAKE%'"
+                " WHERE discarded_at IS NULL AND redone_at IS NULL"
+                " AND original_stream LIKE 'INTAKE%'"
             )
         pointers = [(row["original_stream"], row["original_sequence"]) for row in held]
         return [KeptMailbox(row["id"], row["account"], row["keep_days"], pointers) for row in rows]

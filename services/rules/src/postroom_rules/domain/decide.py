@@ -4,10 +4,10 @@ Laws:
 1. Rules are tried one after the other, as they are written; that most are known not to match
    before they are tried (`plan`) changes no decision.
 2. A decision has a bounded size. A rule that matched, or broke, is in its trace with every
-   comparison and value. So are the first TRACED rules that were tried, matched or not, as long as
-   those that did not take at most TRACE_BYTES; of the others a note says how many there were. Of
-   matched rules beyond MATCHED_BYTES the trace keeps what they did, and not what was compared.
-   `full` (somebody asks why) keeps all of it.
+   comparison and value. So are all of at most TRACED rules, matched or not, and of more the first
+   FIRST, as long as those that did not match take at most TRACE_BYTES; of the others a note says
+   how many there were. Of matched rules beyond MATCHED_BYTES the trace keeps what they did, and
+   not what was compared. `full` (somebody asks why) keeps all of it.
 3. Rules get RULE_SECONDS a mail; those behind are not tried, a note says so, and the mail is kept.
 """
 
@@ -47,6 +47,7 @@ from postroom_mail.text import MAX_SUBJECT, one_line
 from postroom_rules.domain.checks import MAX_FOLDER, MAX_TAG, is_reply_text
 from postroom_rules.domain.facts import Facts
 from postroom_rules.domain.plan import (
+    FIRST,
     TRACED,
     Candidates,
     Plan,
@@ -153,6 +154,7 @@ class _Trial:
         self._began = ticks()
         self._values = Values(facts)
         self._tried = self._passed = self._untried = 0
+        self._traced = TRACED
         self._room, self._matched_room = TRACE_BYTES, MATCHED_BYTES
         rating = facts.rating.score if facts.rating is not None else None
         self.state = _State(tags=[], actions=[], spam_rating=rating)
@@ -161,6 +163,7 @@ class _Trial:
     def run(self) -> None:
         """Try all that are to be tried."""
         few = self._full or len(self._plan.rules) <= TRACED
+        self._traced = TRACED if few else FIRST
         candidates = Candidates() if few else self._plan.candidates(self._values, self._ticks)
         begin = 0
         for end in self._plan.ends:
@@ -171,7 +174,9 @@ class _Trial:
 
     def _layer(self, number: int, end: int, candidates: Candidates) -> None:
         sure, never = candidates.sure, candidates.never
-        while number < end and not self.state.stopped and (self._full or self._tried < TRACED):
+        while number < end and not self.state.stopped:
+            if self._tried >= self._traced and not self._full:
+                break
             if number in never:
                 self._tried += 1
                 self._keep(_missed(self._plan.rules[number], self._values))
@@ -216,7 +221,7 @@ class _Trial:
             self.trace.append(msgspec.structs.replace(trace, conditions=()) if cut else trace)
         elif trace.done:
             self.trace.append(trace)
-        elif self._tried <= TRACED and (size := _size(trace)) <= self._room:
+        elif self._tried <= self._traced and (size := _size(trace)) <= self._room:
             self._room -= size
             self.trace.append(trace)
         else:

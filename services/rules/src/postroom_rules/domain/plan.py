@@ -26,8 +26,10 @@ from postroom_rules.domain.patterns import Together
 from postroom_rules.domain.values import NUMBERS, SPAM_RATING, Key, Text, Values, has_places, key_of
 
 TRACED: Final = 50
-"""So many rules are tried and traced in full whatever comes of them: up to here nothing is asked
-together."""
+"""So many rules are tried and traced in full whatever comes of them, and nothing is asked together.
+"""
+FIRST: Final = 10
+"""Of more rules than these, so many are traced whatever comes of them."""
 SLOW_SECONDS: Final = 0.25
 """A pass that takes longer is not made again: its patterns are asked alone."""
 _FEW_TEXTS: Final = 12
@@ -126,7 +128,7 @@ class Plan:
         for field in self._fields.values():
             field.finish()
         # Behind these rules only candidates are tried, unless layers are left early.
-        self._first_single = frozenset(one for one in self._single if one < 2 * TRACED)
+        self._first_single = frozenset(one for one in self._single if one < 2 * FIRST)
 
     def candidates(self, values: Values, ticks: Ticks) -> Candidates:
         """Return the rules of which one may match this mail."""

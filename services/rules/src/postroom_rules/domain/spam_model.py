@@ -135,7 +135,7 @@ class Model:
 
     def rate(self, found: Tokens) -> Rating | None:
         """Rate a mail; None while too little was learnt. Evidence needs the tokens' texts."""
-        if min(self.spam, self.ham) < ENOUGH:
+        if not self.knows:
             return None
         if self._leans is None:
             self._leans = _Leans(self.spam, self.ham, self._tuning)
@@ -152,6 +152,11 @@ class Model:
         fewer = min(self.spam, self.ham)
         sure = self._tuning.steep * fewer / (fewer + DOUBT)
         return Rating(_percent(sure * total), _evidence(found, counts, leans, shares))
+
+    @property
+    def knows(self) -> bool:
+        """Whether enough was learnt to rate anything."""
+        return min(self.spam, self.ham) >= ENOUGH
 
     def snapshot(self) -> bytes:
         """Return the model as octets: the same for the same multiset of trainings."""

@@ -20,7 +20,7 @@ import msgspec
 
 from postroom_mail.headers import Head, decode_words, split_head
 from postroom_mail.parts import Body, read_body
-from postroom_mail.read import read_with_parts, unframed
+from postroom_mail.read import framed, read_framed, read_with_parts, unframed
 from postroom_mail.values import Mail
 
 VERSION: Final = 1
@@ -92,6 +92,21 @@ def read_framed_with_tokens(task: bytes) -> MailAndTokens:
     """
     mail, head, body = read_with_parts(*unframed(task))
     return MailAndTokens(mail, _tokens(head, body))
+
+
+def read_to_sort(task: bytes) -> MailAndTokens:
+    """Read a mail, and make its tokens only where the first octet is 1; the rest is as above.
+
+    For a WorkerPool: an account whose filter has learnt too little has no use for tokens.
+    """
+    if task[0]:
+        return read_framed_with_tokens(task[1:])
+    return MailAndTokens(read_framed(task[1:]), NO_TOKENS)
+
+
+def to_sort(raw: bytes, charset: str, *, tokens: bool) -> bytes:
+    """Return the task for `read_to_sort`."""
+    return bytes([tokens]) + framed(raw, charset)
 
 
 def framed_tokens(task: bytes) -> Tokens:
