@@ -70,7 +70,7 @@ class RuleLife:
                 await connection.fetchval(
                     "SELECT count(*) FROM (SELECT 1 FROM config.message WHERE account = $1"  # noqa: S608 - constant
                     " AND ($2::text IS NULL OR mailbox = $2) AND received_at >= $3"
-                    f" AND received_at <= $4 AND {_RULED} LIMIT $5) AS some",
+                    f" AND received_at <= $4 AND {_RULED} LIMIT $5) AS counted",
                     who.account,
                     mailbox,
                     since,
