@@ -209,7 +209,7 @@ def test_groups_within_groups_are_read_as_they_are_meant() -> None:
         Group(mode="all", of=(a, Group(mode="any", of=(b, c)))):
             "subject contains “a” and (the subject contains “b” or the subject contains “c”)",
         Group(mode="all", of=(a, Group(mode="none", of=(b,)))):
-            "subject contains “a” and (not (the subject contains “b”))",
+            "subject contains “a” and not (the subject contains “b”)",
         Group(mode="none", of=(a, b)):
             "none of these: the subject contains “a” or the subject contains “b”",
         Group(mode="all", of=(Group(mode="any", of=(a,)),)): "the subject contains “a”",

@@ -58,7 +58,7 @@ def condition(what: Condition) -> str:
 def _part(what: Condition, *, alone: bool) -> str:
     """Return a part of a group in words; in brackets where it would be read wrong without."""
     words = condition(what)
-    bare = alone or isinstance(what, Test) or (what.mode != "none" and len(what.of) <= 1)
+    bare = alone or isinstance(what, Test) or len(what.of) <= 1
     return words if bare else f"({words})"
 
 
