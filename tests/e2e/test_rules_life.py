@@ -98,8 +98,10 @@ async def test_what_a_back_test_cannot_be(account: Account) -> None:
         answer = await account.api.client.post("/api/v1/rules/backtests", json=body)
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["pointer"] == pointer, answer.text
-    answer = await account.api.client.post("/api/v1/rules/backtests", json={"rule": "rul_none"})
-    assert answer.status_code == 404
+    draft = {"condition": compare("to", "exists"), "actions": tagging("x")}
+    for body in ({"rule": "rul_none"}, {"draft": draft, "mailbox": "usr_none"}):
+        answer = await account.api.client.post("/api/v1/rules/backtests", json=body)
+        assert answer.status_code == 404
 
 
 async def test_each_version_is_kept_and_can_be_gone_back_to(account: Account) -> None:

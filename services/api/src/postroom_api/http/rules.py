@@ -176,6 +176,8 @@ class RuleDesk:
         """Begin to try a draft on the mail of the last days; its scope says of which mailbox."""
         if not 1 <= days <= MOST_DAYS:
             raise invalid("days", "range", f"From 1 to {MOST_DAYS} days.")
+        if draft.scope != who.account:
+            await self._office.changeable(who, draft.scope)  # 404 for what is no mailbox of theirs
         await self._office.may_rule(who, draft.scope)
         await self._office.check_rule(who, draft.condition, draft.actions)
         if not self._attempts.allowed(who.id):
