@@ -147,9 +147,12 @@ async def test_a_first_mailbox_by_pop3_with_a_rule_from_its_form(
         await page.goto(f"{running.base_url}/mailboxes/{box}")
         await page.get_by_role("button", name="Save and add rule").click()
         await page.get_by_label("Name", exact=True).fill("Bills")
-        await page.get_by_label("Values, one a line, comparison 1").fill("invoice")
-        await page.get_by_label("Action 1", exact=True).select_option("set_importance")
-        await page.get_by_label("With what, action 1").fill("high")
+        await page.get_by_label("Value, comparison 1").fill("invoice")
+        await page.get_by_role("combobox", name="Action", exact=True).select_option(
+            "set_importance"
+        )
+        await page.get_by_role("button", name="Add this action").click()
+        await page.get_by_role("combobox", name="Importance", exact=True).select_option("high")
         await page.get_by_role("button", name="Save rule").click()
         await expect(page.get_by_role("link", name="Bills")).to_be_visible()
 

@@ -92,6 +92,13 @@ BODIES: dict[str, list[Body]] = {
     "createConnectLink": [lambda one: {"person": one, "service": one}],
     "useConnectLink": [lambda _: {"name": "x", "kind": "user", "source": SERVER}],
     "changeRule": [lambda _: {"name": "x"}],
+    "rollbackRule": [lambda _: {"version": 1}],
+    "createBacktest": [
+        lambda one: {"rule": one, "days": 1},
+        lambda one: {
+            "draft": {"condition": world.CONDITION, "actions": TAGGING}, "mailbox": one, "days": 1,
+        },
+    ],
     "tryRules": [lambda one: {"mailbox": one, "raw": "Subject: x\n\nx\n"}],
     "inviteUser": [lambda _: {"email": "bea@people.example", "name": "x"}],
     "changeUser": [lambda _: {"name": "x"}],

@@ -1,12 +1,16 @@
 """What the api asks of rules, as request and answer: nothing here changes anything."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from postroom_contract.documents import RuleDocument
 from postroom_contract.forum import Request
-from postroom_contract.mail import Authentication, MailSummary
-from postroom_contract.rules import Action, Condition, Decision
+from postroom_contract.mail import Authentication, MailSummary, Pointer
+from postroom_contract.rules import Action, Condition, Decision, Rating
+
+AT_ONCE = 50
+"""Mails of one question at most."""
 
 
 class RuleProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,4 +61,108 @@ class TryMail(Request[Trial], frozen=True, kw_only=True):
     raw: bytes
 
 
-REQUESTS: tuple[type[Request[object]], ...] = (CheckRule, TryMail)  # type: ignore[assignment]  # a Request[X] is a Request[object] for our use
+FindingKind = Literal["unreachable", "contradiction", "duplicate", "no_effect", "loop"]
+
+
+class RuleFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is provably wrong with a rule as it stands among the others."""
+
+    rule: str
+    kind: FindingKind
+    words: str
+    other: str | None = None
+    """The rule that is the reason."""
+
+
+class RuleFindings(msgspec.Struct, frozen=True, kw_only=True):
+    """Empty = nothing was found, which proves nothing."""
+
+    findings: tuple[RuleFinding, ...]
+
+
+class AnalyseRules(Request[RuleFindings], frozen=True, kw_only=True):
+    """Ask what is wrong with rules as they stand together.
+
+    `rules` are the active ones of one mailbox and of its account, each scope's in its order.
+    """
+
+    service: ClassVar[str] = "rules"
+    verb: ClassVar[str] = "analyse"
+    answer: ClassVar[type] = RuleFindings
+    rules: tuple[RuleDocument, ...]
+    own: tuple[str, ...] = ()
+    """The addresses whose mail the rules are for."""
+
+
+class StoredMail(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail that came, with what was known of it then besides its envelope."""
+
+    id: str
+    mailbox: str
+    raw: Pointer
+    rating: Rating | None = None
+    charset: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule makes of a mail."""
+
+    matched: bool
+    """False too where a rule before it stops."""
+    done: tuple[str, ...] = ()
+    """What it would do, as sentences."""
+
+
+class MailOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a draft and the rule in force make of one mail."""
+
+    mail: str
+    gone: bool = False
+    """Its bytes are there no longer."""
+    draft: Outcome = Outcome(matched=False)
+    live: Outcome | None = None
+    """None: no rule of this id is in force."""
+
+
+class MailOutcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """In the order of the question."""
+
+    mails: tuple[MailOutcome, ...]
+
+
+class BacktestRule(Request[MailOutcomes], frozen=True, kw_only=True):
+    """Ask what a draft would do to mails that came, in the place of the rule of its id.
+
+    One that is new, or not in force, stands behind the others of its scope and layer.
+    """
+
+    service: ClassVar[str] = "rules"
+    verb: ClassVar[str] = "backtest"
+    answer: ClassVar[type] = MailOutcomes
+    draft: RuleDocument
+    mails: Annotated[tuple[StoredMail, ...], msgspec.Meta(max_length=AT_ONCE)]
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What today's rules decide."""
+
+    decision: Decision | None
+    """None: the mail's bytes are there no longer."""
+
+
+class ReplayMail(Request[Replayed], frozen=True, kw_only=True):
+    """Ask what today's rules decide about a mail that came, with what was known of it then."""
+
+    service: ClassVar[str] = "rules"
+    verb: ClassVar[str] = "replay"
+    answer: ClassVar[type] = Replayed
+    mail: StoredMail
+
+
+REQUESTS: tuple[type[Request[object]], ...] = (
+    CheckRule,
+    TryMail,
+    AnalyseRules,
+    BacktestRule,
+    ReplayMail,
+)  # type: ignore[assignment]  # a Request[X] is a Request[object] for our use

@@ -35,6 +35,7 @@ from postroom_api.http.pace import Buckets
 from postroom_api.http.queue import QueueDesk
 from postroom_api.http.reading import Reading
 from postroom_api.http.render import Pages
+from postroom_api.http.rules import RuleDesk
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
@@ -75,6 +76,7 @@ from postroom_api.postgres.overview import Overviews
 from postroom_api.postgres.own import Own
 from postroom_api.postgres.people import People
 from postroom_api.postgres.queue import Queue
+from postroom_api.postgres.rule_life import RuleLife
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
@@ -82,6 +84,7 @@ from postroom_api.postgres.smtp_server import SmtpServerRows
 from postroom_api.postgres.spam_filter import SpamFilterRows
 from postroom_api.postgres.story import StoryRows
 from postroom_api.postgres.submission_passwords import SubmissionPasswords
+from postroom_api.postgres.suggestions import Suggestions
 from postroom_api.postgres.suppressions import Suppressions
 from postroom_api.postgres.tickets import Tickets
 from postroom_api.postgres.tokens import Tokens
@@ -175,7 +178,12 @@ async def start(process: Process) -> None:
         process.on_stop(stop)
 
     desks = Desks(
-        desk, office, trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
+        desk, office,
+        RuleDesk(
+            services, office, desk, RuleLife(access), Suggestions(access), operations,
+            process.clock,
+        ),
+        trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
         Submission(SubmissionPasswords(access), system, process.clock, relay),
         ForumDesk(services, Acts(access)),
         Granting(

@@ -19,6 +19,7 @@ from postroom_runtime.errors import UnavailableError
 LOOK_SECONDS = 3_600.0
 DAY_SECONDS = 86_400.0
 REFUSALS_DAYS = 30
+HITS_DAYS = 40
 
 
 class Retention:
@@ -43,6 +44,7 @@ class Retention:
         """Do one round."""
         await self._worker.forget_deleted(self._clock.now() - KEPT)
         await self._worker.forget_refusals(self._clock.before(REFUSALS_DAYS * DAY_SECONDS))
+        await self._worker.forget_hits(self._clock.before(HITS_DAYS * DAY_SECONDS))
         await self._worker.end_quarantine(self._clock.now())
         kept = await self._worker.kept_mailboxes()
         if not kept:

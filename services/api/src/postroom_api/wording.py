@@ -16,7 +16,7 @@ import polib
 
 from postroom_api.domain.erasing import WHY
 from postroom_api.domain.notices import ADVICE
-from postroom_api.domain.rule_forms import ACTIONS
+from postroom_api.domain.rule_words import all_words
 from postroom_api.http.problems import PROBLEMS, TITLES
 from postroom_api.http.render import STEPS
 
@@ -35,7 +35,7 @@ def messages() -> list[Message]:
     constant = [
         *(words for _, _, words in STEPS),
         *ADVICE.values(),
-        *ACTIONS.values(),
+        *all_words(),
         *TITLES.values(),
         *PROBLEMS.values(),
         *WHY.values(),

@@ -14,6 +14,7 @@ from postroom_rules.models import Models
 from postroom_rules.nats import NatsDecisions, NatsForums
 from postroom_rules.questions import Questions
 from postroom_rules.ratings import Ratings, SpamDocuments
+from postroom_rules.rehearsing import Rehearsals
 from postroom_rules.rulesets import ConfiguredRulesets, needed
 from postroom_rules.teaching import Teaching
 from postroom_runtime.beacon import shine
@@ -74,8 +75,9 @@ async def start(process: Process) -> None:
     async def read(raw: bytes, charset: str, *, tokens: bool) -> MailAndTokens:
         return await reading.call(to_sort(raw, charset, tokens=tokens))
 
+    rulesets = ConfiguredRulesets(configuration, spam)
     sort = SortMail(
-        ConfiguredRulesets(configuration, spam),
+        rulesets,
         NatsDecisions(bus),
         read,
         keys,
@@ -112,7 +114,7 @@ async def start(process: Process) -> None:
     await bus.assert_streams_patiently(STREAMS)
     process.spawn(configuration.run(), "configuration")
     process.spawn(models.run(), "spam filters")
-    await Questions(sort).serve(bus)
+    await Questions(sort, Rehearsals(sort, rulesets, bus)).serve(bus)
     for spec, handler in (
         *((one, sort.on_mail) for one in RULES_INTAKE),
         (RULES_COMMANDS, on_command),

@@ -12,6 +12,7 @@ from postroom_contract.commands import ReleaseMail
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope, Pointer, Role
+from postroom_contract.rules import Rating
 from postroom_contract.ruling import Trial, TryMail
 from postroom_mail.build import LOOP_HEADER
 from postroom_mail.tokens import TokenKeys, marker_valid
@@ -44,7 +45,7 @@ class SortMail:
     ) -> None:
         self._ratings = ratings
         self._forums = forums
-        self._ticks = ticks
+        self.ticks = ticks
         self._zone = zone
         self._read = read
         self._rulesets = rulesets
@@ -111,7 +112,7 @@ class SortMail:
             size=envelope.size,
             raw=Pointer(delivered.stream, delivered.sequence),
             summary=summary_of(mail, facts),
-            decision=decide(facts, ruleset, ticks=self._ticks),
+            decision=decide(facts, ruleset, ticks=self.ticks),
             charset=charset,
             authentication=envelope.authentication,
         )
@@ -139,8 +140,16 @@ class SortMail:
         )
         ruleset = self._rulesets.of(question.account, question.mailbox)
         facts = await self._facts(read, envelope, question.raw, ruleset)
-        decision = decide(facts, ruleset, full=True, ticks=self._ticks)
+        decision = decide(facts, ruleset, full=True, ticks=self.ticks)
         return Trial(summary=summary_of(read.mail, facts), decision=decision)
+
+    async def known_then(
+        self, envelope: Envelope, raw: bytes, charset: str, rating: Rating | None
+    ) -> Facts:
+        """Return the facts of a mail that came, with the rating that was recorded."""
+        read = await self._read(raw, charset, tokens=False)
+        marker = self._is_ours(read.mail)
+        return facts_of(read.mail, envelope, own_marker=marker, zone=self._zone, rating=rating)
 
     async def _facts(
         self, read: MailAndTokens, envelope: Envelope, raw: bytes, ruleset: Plan

@@ -1,36 +1,62 @@
-"""Answers to the api: whether a rule can be run, and what the rules would say of a mail.
+"""Answers to the api: whether a rule can be run, and what rules would say, or have said, of mail.
 
 Nothing here publishes, so asking is free.
 """
 
-from postroom_contract import subjects
-from postroom_contract.codec import decode
-from postroom_contract.ruling import CheckRule, RuleProblem, RuleProblems, Trial, TryMail
+import msgspec
+
+from postroom_contract.ruling import (
+    AnalyseRules,
+    BacktestRule,
+    CheckRule,
+    ReplayMail,
+    RuleFinding,
+    RuleFindings,
+    RuleProblem,
+    RuleProblems,
+    TryMail,
+)
+from postroom_rules.domain.analysis import findings
 from postroom_rules.domain.checks import problems
+from postroom_rules.domain.drafts import sorted_out
 from postroom_rules.handlers import SortMail
-from postroom_runtime.answering import answered
+from postroom_rules.rehearsing import Rehearsals
+from postroom_runtime.answering import serve_all
 from postroom_runtime.bus import Bus
 
 
 class Questions:
     """Serves `rpc.rules.*`."""
 
-    def __init__(self, sort: SortMail) -> None:
+    def __init__(self, sort: SortMail, rehearsals: Rehearsals) -> None:
         self._sort = sort
+        self._rehearsals = rehearsals
 
     async def serve(self, bus: Bus) -> None:
         """Answer until the connection closes."""
-        for verb, handler in (("check", self.check), ("try", self.try_mail)):
-            await bus.serve(subjects.rpc("rules", verb), answered(handler))
+        await serve_all(
+            bus,
+            {
+                CheckRule: self.check,
+                TryMail: self._sort.trial,
+                AnalyseRules: self.analyse,
+                BacktestRule: self._rehearsals.backtest,
+                ReplayMail: self._rehearsals.replay,
+            },
+        )
 
-    async def check(self, data: bytes) -> RuleProblems:
+    async def check(self, question: CheckRule) -> RuleProblems:
         """Say what is wrong with a rule."""
-        question = decode(data, CheckRule)
         found = problems(question.condition, question.actions)
         return RuleProblems(
             problems=tuple(RuleProblem(pointer=where, detail=what) for where, what in found)
         )
 
-    async def try_mail(self, data: bytes) -> Trial:
-        """Decide on a mail without recording or doing anything."""
-        return await self._sort.trial(decode(data, TryMail))
+    async def analyse(self, question: AnalyseRules) -> RuleFindings:
+        """Say what is wrong with rules as they stand together."""
+        found = findings(sorted_out(question.rules), question.own)
+        return RuleFindings(
+            findings=tuple(
+                msgspec.convert(msgspec.structs.asdict(one), RuleFinding) for one in found
+            )
+        )

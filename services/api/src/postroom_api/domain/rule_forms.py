@@ -1,77 +1,32 @@
-"""A rule as a form of rows, and back.
+"""A rule as a form, and back; what its buttons do to it.
 
-The form has one group of comparisons (all, any or none of them) and a list of actions. A condition
-that is nested deeper is kept as JSON, which the form shows and takes as well.
+The condition is a tree: its root is a group, every part of it a comparison or a group again. A
+part's name is its way from the root: `c` is the root, `c.0` its first part, `c.0.2` that one's
+third. The form says everything that it shows, so nothing of a draft is kept here.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Union
 
 import msgspec
 
-from postroom_contract.rules import (
-    Action,
-    Condition,
-    Field,
-    Group,
-    Layer,
-    Operator,
-    Part,
-    Test,
-)
+from postroom_api.domain import sentences
+from postroom_api.domain.rule_words import ACTION_FIELDS, ACTIONS, ActionField
+from postroom_contract.rules import Action, Condition, Group, Layer, Test
 
-ROWS: Final = 4
-FIELDS: Final[tuple[str, ...]] = get_args(Field)
-OPERATORS: Final[tuple[str, ...]] = get_args(Operator)
-PARTS: Final[tuple[str, ...]] = get_args(Part)
-ACTIONS: Final = {
-    "set_importance": "set the importance to (low, normal, high)",
-    "add_tag": "add the tag",
-    "set_spam_rating": "set the spam rating to (0 to 100)",
-    "add_spam_rating": "change the spam rating by",
-    "mark_spam": "mark as spam (yes, no)",
-    "mark_read": "mark as read",
-    "delete": "delete",
-    "forward": "forward to",
-    "post_to_forum": "post to the forum",
-    "move_on_server": "move on its IMAP server to the folder",
-    "flag_on_server": "mark on its IMAP server as (read, starred)",
-    "reject": "reject with the words (to mail by SMTP)",
-    "quarantine": "keep in quarantine for so many days",
-    "auto_reply": "answer automatically with the words",
-    "open_ticket": "make a ticket (in the queue)",
-    "call_webhook": "tell the webhook",
-    "publish_event": "publish an event with the name",
-    "stop": "try no further rule (all, layer)",
-}
-_ARGUMENT: Final = {
-    "set_importance": "level",
-    "add_tag": "tag",
-    "set_spam_rating": "rating",
-    "add_spam_rating": "points",
-    "mark_spam": "spam",
-    "forward": "to",
-    "post_to_forum": "forum",
-    "move_on_server": "folder",
-    "flag_on_server": "flag",
-    "reject": "text",
-    "quarantine": "days",
-    "auto_reply": "text",
-    "open_ticket": "queue",
-    "call_webhook": "webhook",
-    "publish_event": "name",
-    "stop": "of",
-}
-_OPTIONAL: Final = {"stop", "quarantine", "open_ticket"}
+ROOT: Final = "c"
+MOST: Final = 100
+DEEPEST: Final = 8
 _DECIDED: Final = "rule"
 """What deciding fills in."""
+_YES: Final = frozenset({"1", "yes", "true", "on"})
 
 
 class FormError(ValueError):
     """The form cannot be understood; the text is for the person who filled it in."""
 
 
-class TestRow(msgspec.Struct):
+class TestRow(msgspec.Struct, tag="test"):
     """One comparison as the form has it; several values stand on lines of their own."""
 
     __test__ = False  # no test case
@@ -83,14 +38,29 @@ class TestRow(msgspec.Struct):
     negate: bool = False
     part: str = "whole"
 
+    @property
+    def empty(self) -> bool:
+        """Nobody has said yet what it compares with."""
+        return self.operator != "exists" and not self.values.strip()
+
+
+class GroupRow(msgspec.Struct, tag="group"):
+    """Comparisons and groups taken together."""
+
+    mode: str = "all"
+    of: list[Union[TestRow, "GroupRow"]] = []
+
 
 class ActionRow(msgspec.Struct):
     """One action as the form has it."""
 
-    kind: str = ""
-    argument: str = ""
-    more: str = ""
-    """JSON of what the row does not show, as how often an answer goes out."""
+    kind: str
+    values: dict[str, str] = {}
+
+    @property
+    def fields(self) -> tuple[ActionField, ...]:
+        """What it wants to know."""
+        return ACTION_FIELDS.get(self.kind, ())
 
 
 class RuleForm(msgspec.Struct):
@@ -98,13 +68,32 @@ class RuleForm(msgspec.Struct):
 
     name: str = ""
     mailbox: str = ""
-    mode: str = "all"
-    tests: list[TestRow] = []
+    condition: GroupRow = msgspec.field(default_factory=GroupRow)
     actions: list[ActionRow] = []
-    nested: str = ""
-    """JSON of a condition that rows cannot show."""
     layer: str = "before"
     shadow: bool = False
+    focus: str = ""
+    """The part that was added last."""
+    several: str = ""
+    """The comparison that shall take several values."""
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each comparison, by its name, as the page counts them."""
+        return {name: at for at, (name, _) in enumerate(_tests(self.condition, ROOT), 1)}
+
+
+def _tests(group: GroupRow, name: str) -> Iterator[tuple[str, TestRow]]:
+    for index, part in enumerate(group.of):
+        if isinstance(part, TestRow):
+            yield f"{name}.{index}", part
+        else:
+            yield from _tests(part, f"{name}.{index}")
+
+
+def fresh(mailbox: str = "") -> RuleForm:
+    """Return the form of a rule that nobody has begun to write."""
+    return RuleForm(mailbox=mailbox, condition=GroupRow(of=[TestRow()]))
 
 
 def to_form(
@@ -118,25 +107,21 @@ def to_form(
 ) -> RuleForm:
     """Return the form that shows a rule."""
     group = when if isinstance(when, Group) else Group(mode="all", of=(when,))
-    flat = all(isinstance(part, Test) for part in group.of)
-    tests = [_row(part) for part in group.of if isinstance(part, Test)] if flat else []
     return RuleForm(
         name=name,
         mailbox=mailbox,
-        mode=group.mode,
-        tests=tests,
+        condition=_group_row(group),
         actions=[_action_row(action) for action in then],
         layer=layer,
         shadow=shadow,
-        nested="" if flat else msgspec.json.format(msgspec.json.encode(when), indent=2).decode(),
     )
 
 
-def padded(form: RuleForm) -> RuleForm:
-    """Return the form with empty rows to fill in."""
-    tests = [*form.tests, *(TestRow() for _ in range(max(2, ROWS - len(form.tests))))]
-    actions = [*form.actions, *(ActionRow() for _ in range(max(1, ROWS - 1 - len(form.actions))))]
-    return msgspec.structs.replace(form, tests=tests, actions=actions)
+def _group_row(group: Group) -> GroupRow:
+    return GroupRow(
+        mode=group.mode,
+        of=[_row(part) if isinstance(part, Test) else _group_row(part) for part in group.of],
+    )
 
 
 def _row(test: Test) -> TestRow:
@@ -154,74 +139,170 @@ def _action_row(action: Action) -> ActionRow:
     plain: dict[str, Any] = msgspec.to_builtins(action)
     kind = plain.pop("kind")
     plain.pop(_DECIDED, None)
-    value = plain.pop(_ARGUMENT.get(kind, ""), "")
+    checks = {one.name for one in ACTION_FIELDS.get(kind, ()) if one.control == "check"}
+    return ActionRow(kind, {name: _said(value, name in checks) for name, value in plain.items()})
+
+
+def _said(value: object, check: bool) -> str:
+    if check:
+        return "1" if value else ""
     if isinstance(value, bool):
-        value = "yes" if value else "no"
-    more = msgspec.json.encode(plain).decode() if plain else ""
-    return ActionRow(kind=kind, argument=str(value), more=more)
+        return "yes" if value else "no"
+    return str(value)
 
 
 def read(fields: Mapping[str, str]) -> RuleForm:
-    """Return the form from its fields `t0_field`, `t0_operator`, …, `a0_kind`, `a0_argument`."""
-    tests, actions = [], []
-    for number in range(100):
-        values = fields.get(f"t{number}_values", "").strip()
-        if values or fields.get(f"t{number}_operator") == "exists":
-            tests.append(
-                TestRow(
-                    field=fields.get(f"t{number}_field", ""),
-                    operator=fields.get(f"t{number}_operator", ""),
-                    values=values.replace("\r", ""),
-                    header=fields.get(f"t{number}_header", "").strip(),
-                    negate=bool(fields.get(f"t{number}_negate")),
-                    part=fields.get(f"t{number}_part", "whole"),
-                )
-            )
-        kind = fields.get(f"a{number}_kind", "")
-        if kind:
-            argument = fields.get(f"a{number}_argument", "").strip()
-            actions.append(ActionRow(kind, argument, fields.get(f"a{number}_more", "")))
+    """Return the form from its fields `c.0_field`, …, `a0_kind`, `a0_tag`."""
+    actions = []
+    for number in range(MOST):
+        kind = fields.get(f"a{number}_kind")
+        if kind is None:
+            break
+        wanted = ACTION_FIELDS.get(kind, ())
+        said = {one.name: fields.get(f"a{number}_{one.name}", "").strip() for one in wanted}
+        actions.append(ActionRow(kind, {name: _lines(text) for name, text in said.items()}))
     return RuleForm(
         name=fields.get("name", "").strip(),
         mailbox=fields.get("mailbox", ""),
-        mode=fields.get("mode", "all"),
-        tests=tests,
+        condition=_read_group(fields, ROOT, 1),
         actions=actions,
-        nested=fields.get("nested", "").strip(),
         layer=fields.get("layer", "before"),
         shadow=bool(fields.get("shadow")),
     )
 
 
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read_group(fields: Mapping[str, str], name: str, depth: int) -> GroupRow:
+    group = GroupRow(mode=fields.get(f"{name}_mode", "all"), of=[])
+    for index in range(MOST):
+        part = f"{name}.{index}"
+        if f"{part}_field" in fields:
+            group.of.append(_read_test(fields, part))
+        elif f"{part}_mode" in fields and depth < DEEPEST - 1:
+            group.of.append(_read_group(fields, part, depth + 1))
+        else:
+            break
+    return group
+
+
+def _read_test(fields: Mapping[str, str], name: str) -> TestRow:
+    return TestRow(
+        field=fields.get(f"{name}_field", ""),
+        operator=fields.get(f"{name}_operator", ""),
+        values=_lines(fields.get(f"{name}_values", "").strip()),
+        header=fields.get(f"{name}_header", "").strip(),
+        negate=bool(fields.get(f"{name}_negate")),
+        part=fields.get(f"{name}_part", "whole"),
+    )
+
+
+def press(form: RuleForm, button: str, chosen: str = "") -> RuleForm:
+    """Return the form as a button makes it; one that there is not changes nothing.
+
+    Buttons are `test <group>`, `group <group>`, `drop <part>`, `action` (adds the one that is
+    `chosen`), `drop-action <n>`, `up-action <n>`, `several <comparison>` and
+    `take <comparison as JSON>`.
+    """
+    what, _, where = button.partition(" ")
+    if what in {"test", "group"}:
+        _add(form, where, TestRow() if what == "test" else GroupRow(of=[TestRow()]))
+    elif what == "drop":
+        _drop(form, where)
+    elif what == "take":
+        _take(form, where)
+    elif what == "several":
+        form.several = where
+    elif what == "action" and chosen in ACTIONS:
+        given = {one.name: one.default for one in ACTION_FIELDS.get(chosen, ())}
+        form.actions.append(ActionRow(chosen, given))
+        form.focus = f"a{len(form.actions) - 1}"
+    elif what in {"drop-action", "up-action"} and where.isdecimal():
+        number = int(where)
+        if number < len(form.actions):
+            row = form.actions.pop(number)
+            if what == "up-action":
+                form.actions.insert(max(number - 1, 0), row)
+    return form
+
+
+def _group_at(form: RuleForm, name: str) -> GroupRow | None:
+    """Return the group of this name, or None."""
+    root, *way = name.split(".")
+    found: TestRow | GroupRow = form.condition
+    for step in way:
+        if not (isinstance(found, GroupRow) and step.isdecimal() and int(step) < len(found.of)):
+            return None
+        found = found.of[int(step)]
+    return found if root == ROOT and isinstance(found, GroupRow) else None
+
+
+def _add(form: RuleForm, name: str, part: TestRow | GroupRow) -> None:
+    group = _group_at(form, name)
+    deepest = DEEPEST - 2 if isinstance(part, TestRow) else DEEPEST - 3
+    if group is None or len(group.of) >= MOST or name.count(".") > deepest:
+        return
+    group.of.append(part)
+    at = f"{name}.{len(group.of) - 1}"
+    form.focus = at if isinstance(part, TestRow) else f"{at}.0"
+
+
+def _drop(form: RuleForm, name: str) -> None:
+    group_name, _, index = name.rpartition(".")
+    group = _group_at(form, group_name) if group_name else None
+    if group is not None and index.isdecimal() and int(index) < len(group.of):
+        group.of.pop(int(index))
+
+
+def _take(form: RuleForm, comparison: str) -> None:
+    """Add a comparison that was suggested; in the place of one that says nothing yet."""
+    try:
+        row = msgspec.json.decode(comparison, type=TestRow)
+    except msgspec.DecodeError:
+        return
+    parts = form.condition.of
+    parts[:] = [one for one in parts if not (isinstance(one, TestRow) and one.empty)]
+    _add(form, ROOT, row)
+
+
 def condition_of(form: RuleForm) -> Condition:
     """Return the condition; FormError says what is wrong."""
-    if form.nested:
-        try:
-            nested: Condition = msgspec.json.decode(form.nested, type=Condition)
-        except msgspec.DecodeError as error:
-            raise FormError(f"the nested condition is not understood: {error}") from error
-        return nested
-    plain = {
-        "kind": "group",
-        "mode": form.mode,
-        "of": [
-            {
-                "kind": "test",
-                "field": row.field,
-                "operator": row.operator,
-                "values": [line.strip() for line in row.values.split("\n") if line.strip()],
-                "header": row.header or None,
-                "negate": row.negate,
-                "part": row.part,
-            }
-            for row in form.tests
-        ],
-    }
+    parts = form.condition.of
+    if len(parts) == 1 and isinstance(parts[0], TestRow) and parts[0] == TestRow():
+        parts = []  # nobody touched the row that a new rule begins with
+    for number, (_, row) in enumerate(_tests(form.condition, ROOT), 1):
+        if row.empty and parts:
+            raise FormError(f"comparison {number} has no value: give it one, or remove it")
+    plain = _plain_group(form.condition if parts else GroupRow(form.condition.mode, []))
     try:
         condition: Condition = msgspec.convert(plain, type=Condition)
     except msgspec.ValidationError as error:
         raise FormError(f"a condition is not understood: {error}") from error
     return condition
+
+
+def _plain_group(group: GroupRow, *, root: bool = True) -> dict[str, Any]:
+    if not (group.of or root):
+        raise FormError("a group is empty: give it a comparison, or remove it")
+    of = [
+        _plain(one) if isinstance(one, TestRow) else _plain_group(one, root=False)
+        for one in group.of
+    ]
+    return {"kind": "group", "mode": group.mode, "of": of}
+
+
+def _plain(row: TestRow) -> dict[str, Any]:
+    return {
+        "kind": "test",
+        "field": row.field,
+        "operator": row.operator,
+        "values": [line.strip() for line in row.values.split("\n") if line.strip()],
+        "header": row.header or None,
+        "negate": row.negate,
+        "part": row.part,
+    }
 
 
 def layer_of(form: RuleForm) -> Layer:
@@ -236,29 +317,32 @@ def actions_of(form: RuleForm) -> list[Action]:
     return [_action(row) for row in form.actions]
 
 
-def _more(row: ActionRow) -> dict[str, Any]:
-    """Return what the row does not show, unless another kind was chosen or it is not ours."""
-    try:
-        found = msgspec.json.decode(row.more, type=dict[str, Any]) if row.more else {}
-    except msgspec.DecodeError:
-        return {}
-    known = {one.__struct_config__.tag: one.__struct_fields__ for one in get_args(Action)}
-    return {name: value for name, value in found.items() if name in known.get(row.kind, ())}
-
-
 def _action(row: ActionRow) -> Action:
-    plain: dict[str, Any] = {**_more(row), "kind": row.kind}
-    argument = _ARGUMENT.get(row.kind)
-    if argument == "spam":
-        plain[argument] = row.argument.lower() not in {"no", "false", "0"}
-    elif argument:
-        if not row.argument and row.kind not in _OPTIONAL:
-            raise FormError(f"say what: {ACTIONS[row.kind]} …")
-        if row.argument:
-            plain[argument] = row.argument
+    plain: dict[str, Any] = {"kind": row.kind}
+    for one in row.fields:
+        said = row.values.get(one.name, "")
+        if one.control == "check":
+            plain[one.name] = said in _YES
+        elif said:
+            plain[one.name] = (
+                said in _YES if (row.kind, one.name) == ("mark_spam", "spam") else said
+            )
+        elif not one.optional:
+            raise FormError(f"{ACTIONS[row.kind]}: {one.words}?")
     try:
         action: Action = msgspec.convert(plain, type=Action, strict=False)
     except msgspec.ValidationError as error:
         words = ACTIONS.get(row.kind, row.kind)
-        raise FormError(f"{words} “{row.argument}” is not understood: {error}") from error
+        said = ", ".join(one for one in row.values.values() if one)
+        raise FormError(f"{words} “{said}” is not understood: {error}") from error
     return action
+
+
+def sentence(form: RuleForm) -> str:
+    """Return what the rule says so far; empty where that cannot be said yet."""
+    try:
+        when = condition_of(form)
+        then = actions_of(form) if form.actions else []
+    except FormError:
+        return ""
+    return sentences.rule(when, then) if then else f"When {sentences.condition(when)}: …"

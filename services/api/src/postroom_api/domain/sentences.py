@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from postroom_api.domain.rule_words import FIELDS, OPERATORS
 from postroom_contract.rules import (
     Action,
     AddSpamRating,
@@ -27,49 +28,6 @@ from postroom_contract.rules import (
     Test,
 )
 
-_OPERATORS = {
-    "contains": "contains",
-    "equals": "is",
-    "starts": "starts with",
-    "ends": "ends with",
-    "wildcard": "looks like",
-    "regex": "matches",
-    "less": "is less than",
-    "greater": "is greater than",
-    "between": "lies between",
-    "exists": "is there",
-}
-_FIELDS = {
-    "from": "the sender",
-    "to": "a recipient",
-    "cc": "a copied recipient",
-    "subject": "the subject",
-    "body": "the text",
-    "size": "the size in bytes",
-    "attachment": "an attachment",
-    "spf": "the result of SPF",
-    "dkim": "the result of DKIM",
-    "dmarc": "the result of DMARC",
-    "arc": "the result of ARC",
-    "bcc": "a blind copied recipient",
-    "reply_to": "the address for replies",
-    "sender": "the Sender field",
-    "envelope_from": "the envelope sender",
-    "envelope_to": "the envelope recipient",
-    "list_id": "the mailing list",
-    "message": "the whole message",
-    "attachment_name": "an attachment's name",
-    "attachment_type": "an attachment's type",
-    "attachment_count": "the number of attachments",
-    "attachment_size": "an attachment's size in bytes",
-    "spam_rating": "the spam rating",
-    "robot": "sent by a program",
-    "member": "written by a member of a forum",
-    "known_thread": "an answer to a post",
-    "weekday": "the weekday",
-    "time": "the time of day",
-    "date": "the day",
-}
 _SHORT = 60
 _PARTS = {
     "address": "the bare address of",
@@ -82,17 +40,26 @@ _PARTS = {
 def condition(what: Condition) -> str:
     """Return a condition in words."""
     if isinstance(what, Test):
-        subject = f"header {what.header}" if what.field == "header" else _FIELDS[what.field]
+        subject = f"header {what.header}" if what.field == "header" else FIELDS[what.field]
         if what.part != "whole":
             subject = f"{_PARTS[what.part]} {subject}"
         values = " or ".join(f"“{value}”" for value in what.values)
         negation = "not " if what.negate else ""
-        return f"{subject} {negation}{_OPERATORS[what.operator]} {values}".rstrip()
+        return f"{subject} {negation}{OPERATORS[what.operator]} {values}".rstrip()
     if not what.of:
         return "always" if what.mode != "any" else "never"
-    joint = {"all": " and ", "any": " or ", "none": " and none of "}[what.mode]
-    inner = joint.join(condition(part) for part in what.of)
-    return f"none of {inner}" if what.mode == "none" else inner
+    joint = " and " if what.mode == "all" else " or "
+    inner = joint.join(_part(part, alone=len(what.of) == 1) for part in what.of)
+    if what.mode == "none":
+        return f"none of these: {inner}" if len(what.of) > 1 else f"not ({inner})"
+    return inner
+
+
+def _part(what: Condition, *, alone: bool) -> str:
+    """Return a part of a group in words; in brackets where it would be read wrong without."""
+    words = condition(what)
+    bare = alone or isinstance(what, Test) or len(what.of) <= 1
+    return words if bare else f"({words})"
 
 
 _ACTIONS: dict[type, Callable[[Any], str]] = {

@@ -63,6 +63,7 @@ from postroom_api.http.problems import answer
 from postroom_api.http.queue import QueueDesk
 from postroom_api.http.reading import Reading
 from postroom_api.http.render import Pages
+from postroom_api.http.rules import RuleDesk
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.sharing import Sharing
 from postroom_api.http.smtp_server import SmtpServerDesk
@@ -101,6 +102,7 @@ class Desks:
 
     desk: Desk
     office: Office
+    ruling: RuleDesk
     trials: Trials
     system: SystemDesk
     door: Door

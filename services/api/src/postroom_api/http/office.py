@@ -304,8 +304,8 @@ class Office:
         shadow: bool = False,
     ) -> Rule:
         """Append a rule to a mailbox or (None) the account; live everywhere on return."""
-        await self._may_rule(who, mailbox)
-        await self._check_rule(who, when, then)
+        await self.may_rule(who, mailbox)
+        await self.check_rule(who, when, then)
         rule = await self._rules.add_rule(
             who, self._clock.new_id("rul"), mailbox, one_line(name), when, then, layer,
             shadow=shadow,
@@ -317,8 +317,8 @@ class Office:
 
     async def change_rule(self, who: Principal, changed: Rule) -> Rule:
         """Write a changed rule; live everywhere on return."""
-        await self._may_rule(who, changed.scope)
-        await self._check_rule(who, changed.condition, changed.actions)
+        await self.may_rule(who, changed.scope)
+        await self.check_rule(who, changed.condition, changed.actions)
         if not await self._rules.change_rule(who, changed):
             raise not_found("rule")
         await self._publisher.settled(LIVE_SECONDS)
@@ -327,19 +327,20 @@ class Office:
     async def move_rule(self, who: Principal, rule: str, by: int) -> None:
         """Let a rule be tried before or after its neighbour; live everywhere on return."""
         found = await self.rule(who, rule)
-        await self._may_rule(who, found.scope)
+        await self.may_rule(who, found.scope)
         if not await self._rules.move_rule(who, rule, by):
             raise not_found("rule")
         await self._publisher.settled(LIVE_SECONDS)
 
-    async def _may_rule(self, who: Principal, scope: str | None) -> None:
-        """Rules of the account are the administrators'; those of a mailbox who manages it."""
+    async def may_rule(self, who: Principal, scope: str | None) -> None:
+        """Answer 403 unless they may: an account's rules are its managers', a mailbox's its."""
         if scope is not None and scope.startswith("mbx_"):
             await self.changeable(who, scope)
         else:
             require_administrator(who)
 
-    async def _check_rule(self, who: Principal, when: Condition, then: Sequence[Action]) -> None:
+    async def check_rule(self, who: Principal, when: Condition, then: Sequence[Action]) -> None:
+        """Answer 422 naming what is wrong with a rule."""
         question = CheckRule(account=who.account, condition=when, actions=tuple(then))
         found = list((await self._services.ask(question)).problems)
         known = {one.id for one in await self.forums(who)}
@@ -369,7 +370,7 @@ class Office:
 
     async def delete_rule(self, who: Principal, rule: str) -> None:
         """Take a rule away."""
-        await self._may_rule(who, (await self.rule(who, rule)).scope)
+        await self.may_rule(who, (await self.rule(who, rule)).scope)
         if not await self._rules.delete_rule(who, rule):
             raise not_found("rule")
         await self._publisher.settled(LIVE_SECONDS)

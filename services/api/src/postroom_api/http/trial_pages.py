@@ -8,13 +8,17 @@ from litestar.response import Redirect
 
 from postroom_api.domain import mailbox_forms
 from postroom_api.domain.mailbox_forms import FormError
+from postroom_api.domain.rule_life import BACKTEST
 from postroom_api.http.office import Office
 from postroom_api.http.pages import SEE_OTHER, Of, Req, Who, page
 from postroom_api.http.problems import ProblemError
+from postroom_api.http.rule_pages import backtest_page
+from postroom_api.http.rules import RuleDesk
 from postroom_api.http.trial_mails import way_of
 from postroom_api.http.trials import Trials, probe_of
 
 At = NamedDependency[Trials]
+Ruling = NamedDependency[RuleDesk]
 UNPROCESSABLE = 422
 
 
@@ -50,8 +54,12 @@ async def try_changed(
 
 
 @get("/operations/{operation:str}", include_in_schema=False)
-async def operation_page(request: Req, who: Who, trials: At, operation: str) -> Response[str]:
+async def operation_page(
+    request: Req, who: Who, trials: At, ruling: Ruling, operation: str
+) -> Response[str]:
     found = await trials.operation(who, operation)
+    if found.kind == BACKTEST:
+        return await backtest_page(request, who, ruling, found)
     if (way := way_of(found)) is not None:
         return page(request, "test_mail.html", operation=found, way=way)
     return page(request, "operation.html", operation=found, probe=probe_of(found))

@@ -14,6 +14,7 @@ import structlog
 from postroom_api.domain import trial_mail
 from postroom_api.domain.mailbox_settings import Mailbox, MailboxSettings
 from postroom_api.domain.operations import Operation, as_of
+from postroom_api.domain.rule_life import BACKTEST
 from postroom_api.domain.values import Principal
 from postroom_api.http.attempts import Attempts
 from postroom_api.http.entries import require_administrator
@@ -157,7 +158,10 @@ class Trials:
         return as_of(found, self._clock.now())
 
     async def look_on(self, who: Principal, operation: str) -> AsyncIterator[tuple[str, bytes]]:
-        """Yield (event, JSON): `stage` as they are told, at last `end` with the operation."""
+        """Yield (event, JSON): `stage` as they are told, at last `end` with the operation.
+
+        Of a back-test `progress` instead of stages.
+        """
         told = 0
         nudge_at = self._clock.now()
         async for one in self._feed(who, operation):
@@ -173,6 +177,9 @@ class Trials:
             if found.state != "running":
                 yield "end", msgspec.json.encode(found)
                 return
+            if found.kind == BACKTEST:
+                done = {"stored": found.result["tried"], "found": found.result["mails"]}
+                yield "progress", msgspec.json.encode(done)
             if self._clock.now() >= nudge_at:
                 nudge_at = self._clock.after(NUDGE_SECONDS)
                 await self.mails.nudge(who, found)

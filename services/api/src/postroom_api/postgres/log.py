@@ -19,7 +19,7 @@ from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Pointer
 
-_MESSAGE = (
+MESSAGE = (
     "id, mailbox, received_at, recipient, envelope_sender, from_name, from_address, subject, size,"
     " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post,"
     " quarantined_until, trained, erased_at"
@@ -86,7 +86,7 @@ class Log:
         before, row = cursors.decode_time_and_id(cursor) if cursor else (None, "")
         async with self._access.principal(who) as connection:
             rows = await connection.fetch(
-                f"SELECT {_MESSAGE} FROM config.message WHERE account = $1"  # noqa: S608 - constants
+                f"SELECT {MESSAGE} FROM config.message WHERE account = $1"  # noqa: S608 - constants
                 f"{' AND mailbox = $5' if mailbox else ''}"
                 " AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3))"
                 f" AND {_WHERE[deleted, quarantine]}"
@@ -111,7 +111,7 @@ class Log:
                 found = await connection.fetch("SELECT id FROM config.mailbox")
                 boxes = [one["id"] for one in found]
             rows = await connection.fetch(
-                f"SELECT {_MESSAGE} FROM config.message WHERE id = ANY(ARRAY("  # noqa: S608 - constant
+                f"SELECT {MESSAGE} FROM config.message WHERE id = ANY(ARRAY("  # noqa: S608 - constant
                 " SELECT * FROM config.messages_found($1::jsonb, $2, $3, $4, $5)))"
                 " ORDER BY received_at DESC, id DESC",
                 wanted,
@@ -177,7 +177,7 @@ class Log:
         """Return one mail, or None."""
         async with self._access.principal(who) as connection:
             row = await connection.fetchrow(
-                f"SELECT {_MESSAGE}, event, stream, sequence, (SELECT config.manages())"  # noqa: S608 - constant
+                f"SELECT {MESSAGE}, event, stream, sequence, (SELECT config.manages())"  # noqa: S608 - constant
                 " OR mailbox IN (SELECT config.managed_mailboxes()) AS managed"
                 " FROM config.message WHERE id = $1",
                 message,

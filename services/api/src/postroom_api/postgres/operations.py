@@ -51,6 +51,16 @@ class Operations:
             )
             return _operation(await connection.fetchrow(f"{_SELECT} WHERE id = $1", operation))
 
+    async def tell(self, who: Principal, operation: str, result: object) -> None:
+        """Note how far it is."""
+        async with self._access.principal(who) as connection:
+            await connection.execute(
+                "UPDATE config.operation SET result = $2::jsonb"
+                " WHERE id = $1 AND state = 'running'",
+                operation,
+                msgspec.json.encode(result).decode(),
+            )
+
     async def end(
         self, who: Principal, operation: str, result: object, *, well: bool, now: datetime
     ) -> None:

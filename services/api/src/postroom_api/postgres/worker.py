@@ -13,6 +13,7 @@ import msgspec
 from postroom_api.domain.values import Principal
 from postroom_api.postgres import stored_documents
 from postroom_api.postgres.checks import write_check
+from postroom_api.postgres.rule_hits import count_hits
 from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
 from postroom_api.postgres.suppressing import suppress_failing
@@ -187,6 +188,11 @@ class Worker:
             status = await connection.execute("DELETE FROM config.refusal WHERE at < $1", before)
         return int(status.rpartition(" ")[2])
 
+    async def forget_hits(self, before: datetime) -> None:
+        """Delete what rules matched on days before this one."""
+        async with self.database.transaction(seconds=30) as connection:
+            await connection.execute("DELETE FROM config.rule_hit WHERE day < $1", before.date())
+
     async def kept_mailboxes(self) -> list[KeptMailbox]:
         """Return the mailboxes whose raw mail is not kept for ever."""
         async with self.database.transaction() as connection:
@@ -360,7 +366,7 @@ async def _write_event(connection: Connection, found: Found, event: Event) -> No
 async def _write_mail(connection: Connection, found: Found, event: MailSorted) -> None:
     sender = event.summary.sender
     taught = [one for one in event.decision.actions if isinstance(one, MarkSpam) and one.train]
-    await connection.execute(
+    status = await connection.execute(
         "INSERT INTO config.message (id, account, mailbox, received_at, recipient,"
         " envelope_sender, from_name, from_address, subject, size, importance, spam_rating,"
         " stream, sequence, event, spam, tags, read, deleted_at, quarantined_until, trained,"
@@ -393,6 +399,8 @@ async def _write_mail(connection: Connection, found: Found, event: MailSorted) -
         else None,
         taught[-1].spam if taught else None,
     )
+    if status == "INSERT 0 1":
+        await count_hits(connection, event)
 
 
 def _text(value: str) -> str:

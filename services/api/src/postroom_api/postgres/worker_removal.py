@@ -27,11 +27,12 @@ NOTED: Final = (
 """Configuration, in an order in which it can go, with the note that makes its deletion known."""
 LARGE: Final = (
     "message", "delivery", "set_aside", "mailbox_check", "refusal", "webhook_call", "ticket_mail",
-    "auto_answer",
+    "auto_answer", "rule_hit",
 )  # fmt: skip
 """Projections: they may be large, and are deleted piece by piece."""
 REST: Final = (
-    "ticket", "webhook", "notice", "operation", "setup", "address_failure", "deleted_mailbox",
+    "rule_version", "ticket", "webhook", "notice", "operation", "setup", "address_failure",
+    "deleted_mailbox",
     "idempotency", "forum", "connect_link", "mail_service", "mailbox_summary", "mailbox_word",
     "recovery_code", "second_factor", "link", "token", "session", "person", "audit",
 )  # fmt: skip
