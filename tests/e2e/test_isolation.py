@@ -53,6 +53,7 @@ def _source(address: str) -> dict[str, Any]:
 
 
 SERVER = {"type": "imap", "host": "imap.invalid", "login": "x", "password": "x"}
+NO_RULES = '{"postroom_rules": 1, "rules": []}'
 POSTING = [{"kind": "post_to_forum", "forum": "ID"}]
 TAGGING = [{"kind": "add_tag", "tag": "x"}]
 BODIES: dict[str, list[Body]] = {
@@ -112,6 +113,10 @@ BODIES: dict[str, list[Body]] = {
     "markMessages": [lambda one: {"messages": [one], "mark": "read"}],
     "markMatchingMessages": [lambda one: {"matching": {"mailbox": one}, "mark": "read"}],
     "erasePerson": [lambda _: {"address": "nobody@nowhere.example"}],
+    "importRules": [
+        lambda _: {"format": "json", "text": NO_RULES},
+        lambda one: {"format": "json", "text": NO_RULES, "mailbox": one},
+    ],
     "changeSpamFilter": [lambda _: {"mark_at": 90}],
     "listSender": [lambda _: {"list": "blocked", "entry": "x.example"}],
     "changeTicket": [lambda _: {"state": "closed"}],

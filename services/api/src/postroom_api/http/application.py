@@ -31,6 +31,7 @@ from postroom_api.http import (
     profile_pages,
     queue_pages,
     rule_pages,
+    rules_elsewhere_pages,
     setup_pages,
     sharing_pages,
     sign_in_pages,
@@ -92,7 +93,7 @@ PAGES = (
     setup_pages, forum_pages, granting_pages, ledger_pages,
     mail_domain_pages, queue_pages, message_pages, smtp_server_pages, spam_pages,
     suppression_pages, ticket_pages, viewing_pages, webhook_pages,
-    erasure_pages,
+    erasure_pages, rules_elsewhere_pages,
 )  # fmt: skip
 
 
