@@ -178,6 +178,6 @@ async def test_the_form_warns_asks_again_and_leads_to_a_rule(account: Account) -
         await page.get_by_label("Password", exact=True).fill(CANARY)
         await page.get_by_role("button", name="Save and add rule").click()
         await expect(page.get_by_role("heading", name="New rule")).to_be_visible()
-        await expect(page.get_by_label("For")).to_have_value(
+        await expect(page.locator("select[name=mailbox]")).to_have_value(
             (await api.get("/mailboxes"))["data"][0]["id"]
         )

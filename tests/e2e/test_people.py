@@ -132,7 +132,8 @@ async def knock_everywhere(client: httpx.AsyncClient) -> None:
         "get /me", "patch /me", "get /me/sessions", "post /me/sessions/end-others", "get /tokens",
         "post /me/second-factor", "get /forums", "get /messages", "get /mailboxes", "get /rules",
         "get /overview", "get /deleted-mailboxes", "get /services", "get /mailbox-policy", "get /me/forums",
-        "get /me/submission-passwords",
+        "get /me/submission-passwords", "get /rules/analysis", "get /rules/hits",
+        "get /rules/export", "get /tickets",
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from support.servers import Nats
 FORBIDDEN_TO_ALL = [
     "$JS.API.STREAM.DELETE.INTAKE_0",
     "$JS.API.STREAM.UPDATE.INTAKE_0",
-    "$JS.API.STREAM.MSG.DELETE.INTAKE_0",
+    "$JS.API.STREAM.MSG.DELETE.EVENTS",
     "$JS.API.STREAM.CREATE.EVIL",
     "$JS.API.STREAM.DELETE.EVENTS",
     "$JS.API.STREAM.PURGE.KV_config",
@@ -29,12 +29,14 @@ FORBIDDEN_TO_ALL = [
 FORBIDDEN = {
     "fetcher": [
         "$JS.API.STREAM.PURGE.INTAKE_0",
+        "$JS.API.STREAM.MSG.DELETE.INTAKE_0",
         "$JS.API.STREAM.PURGE.EVENTS",
         "$KV.config.address.x",
         subjects.command("a", "smtp", "deliver", "x"),
     ],
     "smtp": [
         "$JS.API.STREAM.PURGE.INTAKE_0",
+        "$JS.API.STREAM.MSG.DELETE.INTAKE_0",
         "$JS.API.STREAM.PURGE.EVENTS",
         "$KV.config.address.x",
         subjects.command("a", "forum-bridge", "post", "x"),
@@ -42,6 +44,7 @@ FORBIDDEN = {
     ],
     "rules": [
         "$JS.API.STREAM.PURGE.INTAKE_0",
+        "$JS.API.STREAM.MSG.DELETE.INTAKE_0",
         "$JS.API.STREAM.PURGE.EVENTS",
         subjects.intake(0, "a", "m"),
         subjects.command("a", "smtp", "deliver", "x"),
@@ -61,6 +64,7 @@ FORBIDDEN = {
     ],
     "forum-bridge": [
         "$JS.API.STREAM.PURGE.INTAKE_0",
+        "$JS.API.STREAM.MSG.DELETE.INTAKE_0",
         "$JS.API.STREAM.PURGE.EVENTS",
         "$KV.config.address.x",
         subjects.intake(0, "a", "m"),

@@ -281,6 +281,13 @@ class Office:
         question = ListForums(account=who.account, asker=asker_of(who))
         return (await self._services.ask(question)).data
 
+    async def named_mailbox(self, who: Principal, mailbox: str) -> Mailbox:
+        """Return a mailbox that a query names, or answer 422."""
+        try:
+            return await self.mailbox(who, mailbox)
+        except ProblemError as error:
+            raise invalid("mailbox", "unknown", "There is no such mailbox.") from error
+
     async def rules(self, who: Principal) -> list[Rule]:
         """Return all rules."""
         return await self._rules.list_rules(who)

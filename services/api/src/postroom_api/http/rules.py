@@ -146,7 +146,7 @@ class RuleDesk:
         """
         rules = [one for one in await self._office.rules(who) if one.active][:MOST_RULES]
         if mailbox is not None:
-            await self._office.mailbox(who, mailbox)
+            await self._office.named_mailbox(who, mailbox)
         scopes = [mailbox] if mailbox else _mailboxes(rules)[:MOST_SCOPES]
         found: dict[RuleFinding, None] = {}
         for scope in scopes or [""]:

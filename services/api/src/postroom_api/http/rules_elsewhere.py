@@ -47,7 +47,7 @@ class NewRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def rules_out(who: Principal, office: Office, form: Out, mailbox: str | None) -> RulesOut:
     """Return the rules of a mailbox, or of the account, in the order in which they are tried."""
-    scope = (await office.mailbox(who, mailbox)).id if mailbox else who.account
+    scope = (await office.named_mailbox(who, mailbox)).id if mailbox else who.account
     found = [one for one in await office.rules(who) if one.scope == scope]
     found.sort(key=lambda one: (one.layer == "after", one.position, one.id))
     rules = [
