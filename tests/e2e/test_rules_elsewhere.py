@@ -67,7 +67,7 @@ async def test_on_the_page(account: Account) -> None:
         await expect(page.get_by_text("Sieve has no words for")).to_be_visible()
         await take(page, "rules-elsewhere")
         await page.get_by_role("link", name="JSON", exact=True).click()
-        text = await page.get_by_label("The file", exact=True).input_value()
+        text = await page.locator("textarea[readonly]").input_value()
         await page.get_by_label("Its text").fill(text.replace("Bills", "Carried"))
         await page.get_by_role("button", name="Look at it").click()
         await expect(page.get_by_text("It means one rule; none was made.")).to_be_visible()

@@ -23,7 +23,7 @@ from postroom_runtime.clock import Clock
 from postroom_runtime.errors import UnavailableError
 from postroom_runtime.reach import Internal, forbidden
 
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 2.0
 AT_ONCE: Final = 16
 SECONDS: Final = 15.0
 MOST_OCTETS: Final = 4_096
@@ -37,7 +37,7 @@ class _CallError(Exception):
 
 
 class WebhookCaller:
-    """Looks every second for calls that are due."""
+    """Looks every two seconds for calls that are due."""
 
     def __init__(
         self, rows: EffectRows, seal: OwnSeal, internal: Internal, clock: Clock, version: str
