@@ -75,8 +75,8 @@ async def test_users_tokens_and_what_they_may_not(running: System, api: Api) -> 
         for path in ADMIN_PAGES:
             assert (await client.get(path)).status_code == 403, path
         nav = re.findall(r'href="(/\w+)"', (await client.get("/forums")).text.split("</nav>")[0])
-        assert nav == ["/forums", "/messages", "/mailboxes", "/profile"]
-        for path in ("/forums", "/messages", "/mailboxes", "/rules", "/profile"):
+        assert nav == ["/forums", "/messages", "/tickets", "/mailboxes", "/profile"]
+        for path in ("/forums", "/messages", "/tickets", "/mailboxes", "/rules", "/profile"):
             assert (await client.get(path)).status_code == 200, path
 
         refused = await client.post("/api/v1/tokens", json={"name": "x", "scopes": ["admin"]})
