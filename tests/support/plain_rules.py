@@ -17,8 +17,8 @@ from postroom_contract.rules import (
     Test,
 )
 from postroom_rules.domain import patterns
+from postroom_rules.domain.acting import State, apply
 from postroom_rules.domain.conditions import sentence
-from postroom_rules.domain.decide import _apply, _State
 from postroom_rules.domain.facts import Facts
 from postroom_rules.domain.plan import Ruleset
 from postroom_rules.domain.values import Text, Values
@@ -26,7 +26,7 @@ from postroom_rules.domain.values import Text, Values
 
 def decide(facts: Facts, ruleset: Ruleset) -> Decision:
     """Return the decision with the trace of every rule that was tried."""
-    state = _State(tags=[], actions=[])
+    state = State(tags=[], actions=[])
     values = Values(facts)
     trace = []
     for layer in (ruleset.rules, ruleset.own, ruleset.after):
@@ -49,7 +49,7 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
     )
 
 
-def _try(rule, values: Values, state: _State) -> RuleTrace:
+def _try(rule, values: Values, state: State) -> RuleTrace:
     values.spam_rating, values.captures = state.spam_rating, ()
     touched = copy.deepcopy(state) if rule.shadow else state
     try:
@@ -58,7 +58,7 @@ def _try(rule, values: Values, state: _State) -> RuleTrace:
         matched, conditions = False, ()
         done = (f"skipped: {error}",)
     else:
-        done = tuple(_apply(one, values, touched, rule.id) for one in rule.then) if matched else ()
+        done = tuple(apply(one, values, touched, rule.id) for one in rule.then) if matched else ()
     return RuleTrace(
         rule=rule.id,
         version=rule.version,

@@ -12,7 +12,8 @@ from postroom_contract.rules import (
     SetSpamRating,
 )
 from postroom_rules.domain.consequences import consequences
-from postroom_rules.domain.decide import Ruleset, decide
+from postroom_rules.domain.decide import decide
+from postroom_rules.domain.plan import Ruleset
 from support.rules import ALWAYS, NEVER, RAW, check, evaluate, event_for, facts, rule
 
 

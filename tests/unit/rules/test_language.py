@@ -17,8 +17,9 @@ from postroom_contract.rules import (
 )
 from postroom_mail.read import read
 from postroom_rules.domain.checks import problems
-from postroom_rules.domain.decide import Ruleset, decide
+from postroom_rules.domain.decide import decide
 from postroom_rules.domain.facts import facts_of
+from postroom_rules.domain.plan import Ruleset
 from support.rules import ALWAYS, check, envelope, evaluate, facts, rule
 
 BERLIN = timezone(timedelta(hours=1))

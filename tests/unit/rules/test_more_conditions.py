@@ -5,8 +5,7 @@ import time
 import msgspec
 import pytest
 
-from postroom_contract.forum import MailFacts
-from postroom_contract.mail import Authentication, Signature
+from postroom_contract.mail import Authentication, MailFacts, Signature
 from postroom_contract.rules import (
     AddSpamRating,
     AddTag,
@@ -21,8 +20,10 @@ from postroom_contract.rules import (
     Stop,
     Test,
 )
+from postroom_rules.domain.acting import MAX_ACTIONS
 from postroom_rules.domain.checks import problems
-from postroom_rules.domain.decide import MAX_ACTIONS, Ruleset, decide
+from postroom_rules.domain.decide import decide
+from postroom_rules.domain.plan import Ruleset
 from support.rules import ALWAYS, RAW, check, evaluate, facts, rule
 
 MULTIPART = (

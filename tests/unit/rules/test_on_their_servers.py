@@ -6,7 +6,8 @@ from postroom_contract.commands import ArrangeMail
 from postroom_contract.rules import FlagOnServer, MoveOnServer
 from postroom_rules.domain.checks import problems
 from postroom_rules.domain.consequences import consequences
-from postroom_rules.domain.decide import Ruleset, decide
+from postroom_rules.domain.decide import decide
+from postroom_rules.domain.plan import Ruleset
 from support.rules import ALWAYS, event_for, facts, rule
 
 

@@ -32,6 +32,9 @@ NOBODY = Authentication()
         ("Ham, tests=bogofilter, spamicity=0.000000", 0),
         ("SFV:SPM;SCL:5;CTRY:", 90), ("SCL:-1", 0),
         ("12.3", 100), ("7", None),
+        # What anybody can write: numbers that are none to compute with.
+        (f"score={'9' * 400} required={'9' * 400}", 90), (f"[{'9' * 400} / {'9' * 400}]", None),
+        ("No, score=3 required=0", 95), (f"spamicity={'1' * 30}", 100),
     ],
 )  # fmt: skip
 def test_verdict_headers_are_understood(value: str, score: int | None) -> None:

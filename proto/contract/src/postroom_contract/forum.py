@@ -5,7 +5,7 @@ from typing import ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
-from postroom_contract.mail import AttachmentSummary
+from postroom_contract.mail import AttachmentSummary, MailFacts
 
 Answer = TypeVar("Answer")
 DeliveryMode = Literal["each", "none"]
@@ -298,15 +298,6 @@ class FindLeaver(Request[Member], frozen=True, kw_only=True):
     verb: ClassVar[str] = "find_leaver"
     answer: ClassVar[type] = Member
     token: str
-
-
-class MailFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the forums know of a mail."""
-
-    member: bool
-    """Its author is a member of a forum of the account."""
-    known_thread: bool
-    """It names a post of one among those it answers."""
 
 
 class AskFacts(Request[MailFacts], frozen=True, kw_only=True):

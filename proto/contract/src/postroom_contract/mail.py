@@ -99,6 +99,15 @@ class AttachmentSummary(msgspec.Struct, frozen=True):
     size: int
 
 
+class MailFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the forums know of a mail."""
+
+    member: bool
+    """Its author is a member of a forum of the account."""
+    known_thread: bool
+    """It names a post of one among those it answers."""
+
+
 class MailSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a list or a rule's explanation shows of a mail."""
 

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from postroom_contract.mail import MailFacts
+
 Field = Literal[
     "from", "to", "cc", "subject", "header", "body", "size", "attachment",
     "spf", "dkim", "dmarc", "arc",
@@ -284,6 +286,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What was decided outside of user rules, such as the robot guard."""
     rating: Rating | None = None
     """None: by an older version, or it is none of people's mail (a bounce, a command)."""
+    forums: MailFacts | None = None
+    """None: no rule asked, or nobody answered in time."""
     quarantine_days: int = 0
     """0 = it is not in quarantine."""
     withheld: tuple[Action, ...] = ()

@@ -6,7 +6,7 @@ import msgspec
 
 from postroom_contract.documents import RuleDocument
 from postroom_contract.forum import Request
-from postroom_contract.mail import Authentication, MailSummary, Pointer
+from postroom_contract.mail import Authentication, MailFacts, MailSummary, Pointer
 from postroom_contract.rules import Action, Condition, Decision, Rating
 
 AT_ONCE = 50
@@ -101,6 +101,7 @@ class StoredMail(msgspec.Struct, frozen=True, kw_only=True):
     mailbox: str
     raw: Pointer
     rating: Rating | None = None
+    forums: MailFacts | None = None
     charset: str = ""
 
 

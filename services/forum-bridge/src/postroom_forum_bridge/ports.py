@@ -20,7 +20,7 @@ from postroom_contract.forum import (
     Topic,
     Visible,
 )
-from postroom_contract.mail import Envelope
+from postroom_contract.mail import Envelope, MailFacts
 from postroom_contract.membership import (
     ChangeForum,
     ChangeMember,
@@ -316,7 +316,7 @@ class Lists(Protocol):
     async def members(self, request: forum.ListMembers) -> forum.Members:
         """A page of members."""
 
-    async def facts(self, request: forum.AskFacts) -> forum.MailFacts:
+    async def facts(self, request: forum.AskFacts) -> MailFacts:
         """What is known of a mail."""
 
     async def topics(self, request: forum.ListTopics) -> forum.Topics:

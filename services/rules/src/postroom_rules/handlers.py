@@ -12,8 +12,7 @@ from postroom_contract.commands import ReleaseMail
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope, Pointer, Role
-from postroom_contract.rules import Rating
-from postroom_contract.ruling import Trial, TryMail
+from postroom_contract.ruling import StoredMail, Trial, TryMail
 from postroom_mail.build import LOOP_HEADER
 from postroom_mail.tokens import TokenKeys, marker_valid
 from postroom_mail.values import Mail
@@ -143,13 +142,17 @@ class SortMail:
         decision = decide(facts, ruleset, full=True, ticks=self.ticks)
         return Trial(summary=summary_of(read.mail, facts), decision=decision)
 
-    async def known_then(
-        self, envelope: Envelope, raw: bytes, charset: str, rating: Rating | None
-    ) -> Facts:
-        """Return the facts of a mail that came, with the rating that was recorded."""
-        read = await self._read(raw, charset, tokens=False)
-        marker = self._is_ours(read.mail)
-        return facts_of(read.mail, envelope, own_marker=marker, zone=self._zone, rating=rating)
+    async def known_then(self, envelope: Envelope, raw: bytes, mail: StoredMail) -> Facts:
+        """Return the facts of a mail that came, with the rating and all that was recorded."""
+        read = await self._read(raw, mail.charset, tokens=False)
+        return facts_of(
+            read.mail,
+            envelope,
+            own_marker=self._is_ours(read.mail),
+            zone=self._zone,
+            rating=mail.rating,
+            forums=mail.forums,
+        )
 
     async def _facts(
         self, read: MailAndTokens, envelope: Envelope, raw: bytes, ruleset: Plan

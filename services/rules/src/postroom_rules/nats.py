@@ -5,7 +5,8 @@ from typing import Final
 from postroom_contract import commands, events, subjects
 from postroom_contract.codec import decode, encode
 from postroom_contract.events import MailSorted
-from postroom_contract.forum import AskFacts, MailFacts
+from postroom_contract.forum import AskFacts
+from postroom_contract.mail import MailFacts
 from postroom_mail.values import Mail
 from postroom_rules.domain.facts import references_of
 from postroom_runtime.bus import Bus

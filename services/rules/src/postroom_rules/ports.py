@@ -4,8 +4,7 @@ from typing import Protocol
 
 from postroom_contract.commands import Command
 from postroom_contract.events import MailSorted, RuleFired
-from postroom_contract.forum import MailFacts
-from postroom_contract.mail import Envelope
+from postroom_contract.mail import Envelope, MailFacts
 from postroom_contract.rules import Rating
 from postroom_mail.values import Mail
 from postroom_rules.domain.plan import Plan

@@ -1,7 +1,7 @@
 """What rules would have done to mail that came: nothing is recorded, nothing is done.
 
 Law: a mail is judged by what was known of it then: the envelope that lies with its bytes, with the
-time, the way and the sender's authentication, and the rating that was recorded.
+time, the way and the sender's authentication, the rating and what the forums said, as recorded.
 """
 
 from collections import OrderedDict
@@ -97,6 +97,6 @@ class Rehearsals:
         if (envelope.id, envelope.account, envelope.mailbox) != (mail.id, account, mail.mailbox):
             return None
         try:
-            return await self._sort.known_then(envelope, found.data, mail.charset, mail.rating)
+            return await self._sort.known_then(envelope, found.data, mail)
         except RefusedError:
             return None

@@ -12,6 +12,8 @@ from postroom_rules.domain.rating import Opinion, by_rspamd
 
 SECONDS: Final = 2.0
 """An answer that takes longer is not waited for: the mail is rated without it."""
+MOST_OCTETS: Final = 8 * 1024 * 1024
+"""Larger mails it is not asked about: they would take its time for all the others."""
 REST_SECONDS: Final = 10.0
 """So long nobody is asked after it did not answer."""
 
@@ -42,14 +44,18 @@ class Rspamd:
 
     async def ask(self, raw: bytes, envelope: Envelope) -> Opinion | None:
         """Return what it thinks; None where it did not answer in time."""
-        if time.monotonic() < self._rests_until:
+        if time.monotonic() < self._rests_until or len(raw) > MOST_OCTETS:
             return None
         told = {
             "IP": envelope.client, "Helo": envelope.helo, "From": envelope.sender,
             "Rcpt": envelope.recipient, "Queue-Id": envelope.id,
         }  # fmt: skip
         # Header values of HTTP are ASCII; what is not is left out rather than mangled.
-        headers = {name: value for name, value in told.items() if value and value.isascii()}
+        headers = {
+            name: value
+            for name, value in told.items()
+            if value and value.isascii() and value.isprintable()
+        }
         try:
             answer = await self._client.post("/checkv2", content=raw, headers=headers)
             answer.raise_for_status()

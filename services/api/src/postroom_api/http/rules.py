@@ -257,6 +257,7 @@ class RuleDesk:
             mailbox=event.mailbox,
             raw=detail.raw,
             rating=event.decision.rating,
+            forums=event.decision.forums,
             charset=event.charset,
         )
         question = ReplayMail(account=who.account, mail=mail)

@@ -11,7 +11,7 @@ from postroom_api.domain.rule_life import Hits, RuleVersion
 from postroom_api.domain.values import MessageRow, Principal, Rule
 from postroom_api.postgres.access import Access
 from postroom_api.postgres.log import MESSAGE
-from postroom_contract.mail import Pointer
+from postroom_contract.mail import MailFacts, Pointer
 from postroom_contract.rules import Action, Condition, Rating
 from postroom_contract.ruling import StoredMail
 
@@ -87,6 +87,7 @@ class RuleLife:
             rows = await connection.fetch(
                 "SELECT id, mailbox, received_at, stream, sequence,"  # noqa: S608 - constant
                 " event -> 'decision' -> 'rating' AS rating,"
+                " event -> 'decision' -> 'forums' AS forums,"
                 " coalesce(event ->> 'charset', '') AS charset FROM config.message"
                 " WHERE account = $1 AND ($2::text IS NULL OR mailbox = $2) AND received_at >= $3"
                 f" AND (received_at, id) < ($4, $5) AND {_RULED}"
@@ -110,12 +111,13 @@ class RuleLife:
 
 
 def _stored(row: Any) -> StoredMail:
-    rating = row["rating"]
+    rating, forums = row["rating"], row["forums"]
     return StoredMail(
         id=row["id"],
         mailbox=row["mailbox"],
         raw=Pointer(row["stream"], row["sequence"]),
         rating=msgspec.json.decode(rating, type=Rating | None) if rating else None,
+        forums=msgspec.json.decode(forums, type=MailFacts | None) if forums else None,
         charset=row["charset"],
     )
 

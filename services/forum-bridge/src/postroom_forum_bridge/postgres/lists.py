@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from postroom_contract import forum
+from postroom_contract.mail import MailFacts
 from postroom_forum_bridge.domain import cursors
 from postroom_forum_bridge.domain.rights import refuse_reading, refuse_running
 from postroom_forum_bridge.ports import ProblemError
@@ -66,7 +67,7 @@ class PostgresLists:
             next_cursor=cursors.encode((last,)) if last is not None else None,
         )
 
-    async def facts(self, request: forum.AskFacts) -> forum.MailFacts:
+    async def facts(self, request: forum.AskFacts) -> MailFacts:
         """What is known of a mail."""
         key, _ = eyes(forum.Asker(email=request.author, administrator=False))
         async with self._database.transaction(seconds=self._seconds) as connection:
@@ -80,7 +81,7 @@ class PostgresLists:
                 key,
                 list(request.references),
             )
-        return forum.MailFacts(**dict(row))
+        return MailFacts(**dict(row))
 
     async def topics(self, request: forum.ListTopics) -> forum.Topics:
         """A page of topics."""

@@ -26,8 +26,8 @@ from postroom_contract.rules import (
     SetSpamRating,
     Stop,
 )
+from postroom_rules.domain.acting import MAX_ACTIONS
 from postroom_rules.domain.conditions import sentence
-from postroom_rules.domain.decide import MAX_ACTIONS
 from postroom_rules.domain.implying import always, conflict, implies, never, plain, stable, tests
 from postroom_rules.domain.plan import Ruleset, may_break
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
-from postroom_contract.forum import MailFacts
 from postroom_contract.mail import (
     AttachmentSummary,
     Authentication,
     Envelope,
+    MailFacts,
     MailSummary,
     Person,
     Role,

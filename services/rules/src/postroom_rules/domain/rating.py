@@ -20,7 +20,8 @@ AS_THEY_SAY: Final = 90
 """A score that is just what another server takes for spam."""
 _USUAL_THRESHOLD: Final = 5.0
 """SpamAssassin's, where a header tells a score alone."""
-_NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
+_NUMBER: Final = r"(-?\d{1,9}(?:\.\d{1,9})?)"
+"""Not more: what anybody may have written must stay a number."""
 _SCORE: Final = re.compile(rf"\b(?:score|hits)={_NUMBER}", re.IGNORECASE)
 _REQUIRED: Final = re.compile(rf"\brequired={_NUMBER}", re.IGNORECASE)
 _OF: Final = re.compile(rf"\[\s*{_NUMBER}\s*/\s*{_NUMBER}\s*\]")

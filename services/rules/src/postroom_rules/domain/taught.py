@@ -49,8 +49,11 @@ class Taught:
         return True
 
     def opinion(self, found: Tokens) -> Opinion | None:
-        """Return what the filter thinks of a mail; None while it has learnt too little."""
-        rating = self.model.rate(found)
+        """Return what the filter thinks of a mail.
+
+        None while it has learnt too little, and of a mail that it saw nothing of.
+        """
+        rating = self.model.rate(found) if found.hashes else None
         if rating is None:
             return None
         reasons = tuple(
