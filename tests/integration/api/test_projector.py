@@ -42,7 +42,11 @@ async def test_one_event_that_cannot_be_written_stops_neither_the_log_nor_the_re
     assert who is not None
     async with connected(nats_server, "operator") as operator, connected(nats_server, "api") as api:
         too_large = mail("poison", 1 << 40)  # no integer column takes it
-        for event in (mail("before"), too_large, mail("after", 7)):
+        # A NUL, and somebody's backslash before `u0000`: both are subjects that mails can have.
+        odd = 'a\x00b \\u0000" \\\\u0000'
+        summary = msgspec.structs.replace(SAMPLE.summary, subject=odd)
+        after = msgspec.structs.replace(mail("after", 7), summary=summary)
+        for event in (mail("before"), too_large, after):
             await operator.publish(Publication(subject_of(event), encode(event), event.id))
         for subject in ("postroom.v1.event.a.m.new.kind.x", "postroom.v1.dead.a.rules"):
             await operator.publish(Publication(subject, b'{"type": "of the future"}', None))
@@ -55,6 +59,9 @@ async def test_one_event_that_cannot_be_written_stops_neither_the_log_nor_the_re
                 return {row.id for row in found.data} == {"msg_before", "msg_after"}
 
             await eventually(shown)
+            written = await Log(Access(app)).message(who, "msg_after")
+            assert written is not None
+            assert written.event.summary.subject == odd.replace("\x00", "")
             await operator.publish(
                 Publication(subject_of(mail("later")), encode(mail("later")), "evt_later")
             )

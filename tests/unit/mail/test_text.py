@@ -51,9 +51,9 @@ def test_html(html: str, text: str) -> None:
     ids=["lt", "doctype", "quote", "table", "anchor", "attributes", "nul", "bold"],
 )
 def test_hostile_html_takes_no_time(html: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # not of the wall: other tests take their share of the machine
     read_html(html)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 2
 
 
 def test_deep_html_says_what_is_missing() -> None:

@@ -7,6 +7,7 @@ away, not asked to cancel.
 import asyncio
 import contextlib
 import hashlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources.abc import Traversable
@@ -38,6 +39,15 @@ _LOST: Final = (
 
 Connection = asyncpg.pool.PoolConnectionProxy
 Prepare = Callable[[Connection], Awaitable[None]]
+
+
+_NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""An escaped NUL, and not a backslash that somebody wrote before `u0000`."""
+
+
+def json_for_postgres(data: bytes) -> str:
+    """Return JSON as Postgres takes it: its texts hold no NUL; mail may."""
+    return _NUL.sub(r"\1", data.decode())
 
 
 class Database:

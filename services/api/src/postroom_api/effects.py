@@ -5,10 +5,10 @@ so that a command that comes again tells the same again, and nobody hears it twi
 """
 
 import base64
-import json
 import secrets
 from typing import Final
 
+import msgspec
 import structlog
 
 from postroom_api.domain.letters import Letter, message_id
@@ -36,6 +36,7 @@ from postroom_runtime.bus import Bus
 from postroom_runtime.clock import Clock
 from postroom_runtime.consume import Delivered, original_of
 from postroom_runtime.errors import RefusedError
+from postroom_runtime.postgres import json_for_postgres
 
 MAX_SUBJECT: Final = 250
 _RECEIVED: Final = (
@@ -109,7 +110,7 @@ class Effects:
     async def _webhook(self, command: TellWebhook) -> None:
         event, what = await self._event(command.account, command.mail), command.what
         name = derived_id("whc", event.about, what.rule, what.webhook)
-        body = json.dumps(body_of(event, what.rule), ensure_ascii=False).replace("\\u0000", "")
+        body = json_for_postgres(msgspec.json.encode(body_of(event, what.rule)))
         now = self._clock.now()
         if not await self._rows.call(name, event.account, what.webhook, event.about, body, now):
             self._log.info("a webhook is gone, or off", webhook=what.webhook, mail=event.about)

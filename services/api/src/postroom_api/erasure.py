@@ -70,7 +70,7 @@ class Eraser:
                 await self._forget(one)
             await self._delete_raw(one)
             await self._rows.bury(one, self._clock.now())
-            self._log.info("mail erased", mail=one.mail.id, asked=one.asked)
+            self._log.info("mail erased", mail=one.mail.id)
         return len(due)
 
     async def _forget(self, one: Doomed) -> None:

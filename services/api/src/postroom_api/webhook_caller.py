@@ -62,7 +62,7 @@ class WebhookCaller:
                 due = await self._rows.due_calls(self._clock.now(), AT_ONCE)
                 async with asyncio.TaskGroup() as group:
                     for call in due:
-                        group.create_task(self._try(call))
+                        group.create_task(self.attempt(call))
                 if len(due) == AT_ONCE:
                     continue
             except* UnavailableError as error:
@@ -77,7 +77,8 @@ class WebhookCaller:
             except UnavailableError as error:
                 self._log.warning("old calls are kept for now", reason=str(error))
 
-    async def _try(self, call: DueCall) -> None:
+    async def attempt(self, call: DueCall) -> None:
+        """Call once, and note how it went."""
         gone = False
         try:
             async with asyncio.timeout(SECONDS):
@@ -87,7 +88,9 @@ class WebhookCaller:
             reply = f"{status} {said}".strip()
         except TimeoutError:
             delivered, reply = False, f"no answer within {SECONDS:g} s"
-        except (_CallError, httpx.HTTPError, ssl.SSLError, OSError, ValueError) as error:
+        except (
+            _CallError, httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError,
+        ) as error:  # fmt: skip
             delivered, reply = False, one_line(str(error) or type(error).__name__)
         again = None if gone else next_attempt(call.attempts + 1, self._clock.now())
         await self._rows.called(call, reply[:MAX_REPLY], again, delivered=delivered)

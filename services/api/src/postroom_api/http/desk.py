@@ -202,7 +202,7 @@ class Desk:
     async def restore(self, who: Principal, message: str) -> MessageDetail:
         """Bring a deleted mail back."""
         require_administrator(who)
-        if not await self._log.restore(who, message):
+        if not await self.mark(who, [message], "restore"):
             raise not_found("message")
         return await self.message(who, message)
 

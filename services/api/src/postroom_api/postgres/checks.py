@@ -7,7 +7,7 @@ import msgspec
 from postroom_api.domain.notices import Kind, after_check
 from postroom_contract.events import MailboxChecked
 from postroom_contract.ids import derived_id
-from postroom_runtime.postgres import Connection
+from postroom_runtime.postgres import Connection, json_for_postgres
 
 _WRITE: Final = (
     "INSERT INTO config.mailbox_check (mailbox, account, state, error, checked_at,"
@@ -44,7 +44,7 @@ async def write_check(connection: Connection, event: MailboxChecked) -> None:
         event.next_check_at,
         event.found,
         event.stored,
-        msgspec.json.encode(event.skipped).decode().replace("\\u0000", ""),
+        json_for_postgres(msgspec.json.encode(event.skipped)),
         step.failures,
         told_at,
     )

@@ -24,13 +24,18 @@ MESSAGE = (
     " importance, spam_rating, spam, tags, read, deleted_at, forum, topic, post,"
     " quarantined_until, trained, erased_at"
 )
+RESTORED: Final = (
+    "deleted_at = NULL, quarantined_until = CASE WHEN quarantined_until < $3::timestamptz"
+    " THEN $3::timestamptz + interval '7 days' ELSE quarantined_until END"
+)
+"""Brought back; what had ended its days in quarantine has some more, to be looked at."""
 _MARKS: Final[dict[Mark, str]] = {
     "spam": "spam = true",
     "not_spam": "spam = false",
     "read": "read = true",
     "unread": "read = false",
     "delete": "deleted_at = coalesce(deleted_at, $3)",
-    "restore": "deleted_at = NULL",
+    "restore": RESTORED,
     "tag": "tags = array_append(array_remove(tags, $2), $2)",
     "untag": "tags = array_remove(tags, $2)",
     "forget": "trained = NULL",
@@ -194,16 +199,6 @@ class Log:
         raw = Pointer(values.pop("stream"), values.pop("sequence"))
         managed = values.pop("managed")
         return MessageDetail(MessageRow(**values), event, raw, managed)
-
-    async def restore(self, who: Principal, message: str) -> bool:
-        """Bring a deleted mail back; False when there is no such mail."""
-        async with self._access.principal(who) as connection:
-            status = await connection.execute(
-                "UPDATE config.message SET deleted_at = NULL WHERE id = $1"
-                " AND erased_at IS NULL AND erasing_at IS NULL",
-                message,
-            )
-        return bool(status == "UPDATE 1")
 
     async def deliveries(
         self, who: Principal, cursor: str | None, limit: int, origin: str | None = None

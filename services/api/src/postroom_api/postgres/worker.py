@@ -4,7 +4,7 @@ Law: no request handler imports this module (import-linter): it bypasses row lev
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -12,11 +12,9 @@ import msgspec
 
 from postroom_api.domain.values import Principal
 from postroom_api.postgres import stored_documents
-from postroom_api.postgres.checks import write_check
-from postroom_api.postgres.rule_hits import count_hits
 from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
-from postroom_api.postgres.suppressing import suppress_failing
+from postroom_api.postgres.worker_projecting import write_event
 from postroom_contract.commands import (
     Command,
     MailReference,
@@ -26,16 +24,10 @@ from postroom_contract.commands import (
     TrainMail,
 )
 from postroom_contract.events import (
-    DeliveryReported,
     Event,
-    MailboxChecked,
-    MailRefused,
-    MailSorted,
-    PostCreated,
 )
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Pointer
-from postroom_contract.rules import MarkSpam
 from postroom_runtime.messages import Found
 from postroom_runtime.postgres import Connection, Database
 
@@ -132,7 +124,10 @@ class Worker:
         }
 
     async def end_quarantine(self, now: datetime) -> int:
-        """Delete what was kept apart long enough; return how many."""
+        """Delete what was kept apart long enough; return how many.
+
+        What is brought back afterwards is kept apart for some days more (`log.RESTORED`).
+        """
         async with self.database.transaction(seconds=30) as connection:
             status = await connection.execute(
                 "UPDATE config.message SET deleted_at = $1"
@@ -249,7 +244,7 @@ class Worker:
                 if not await _advance(connection, name, after, until):
                     return False
                 for found, event in events:
-                    await _write_event(connection, found, event)
+                    await write_event(connection, found, event)
         except _REFUSED as error:
             raise UnwritableError(str(error)) from error
         return True
@@ -265,7 +260,7 @@ class Worker:
             for found, event in events:
                 try:
                     async with connection.transaction():
-                        await _write_event(connection, found, event)
+                        await write_event(connection, found, event)
                 except _REFUSED as error:
                     refused.append((found.subject, str(error)))
         return True, refused
@@ -341,126 +336,3 @@ async def _advance(connection: Connection, name: str, after: int, until: int) ->
         until,
     )
     return bool(status == "UPDATE 1")
-
-
-async def _write_event(connection: Connection, found: Found, event: Event) -> None:
-    if isinstance(event, MailSorted):
-        await _write_mail(connection, found, event)
-    elif isinstance(event, PostCreated) and event.mail is not None:
-        await connection.execute(
-            "UPDATE config.message SET forum = $2, topic = $3, post = $4 WHERE id = $1",
-            event.mail,
-            event.forum,
-            event.topic,
-            event.post,
-        )
-    elif isinstance(event, DeliveryReported):
-        await _write_deliveries(connection, event)
-        await suppress_failing(connection, event)
-    elif isinstance(event, MailRefused):
-        await _write_refusal(connection, event)
-    elif isinstance(event, MailboxChecked):
-        await write_check(connection, event)
-
-
-async def _write_mail(connection: Connection, found: Found, event: MailSorted) -> None:
-    sender = event.summary.sender
-    taught = [one for one in event.decision.actions if isinstance(one, MarkSpam) and one.train]
-    status = await connection.execute(
-        "INSERT INTO config.message (id, account, mailbox, received_at, recipient,"
-        " envelope_sender, from_name, from_address, subject, size, importance, spam_rating,"
-        " stream, sequence, event, spam, tags, read, deleted_at, quarantined_until, trained,"
-        " trained_by)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-        " $16, $17, $18, $19, $20, $21::boolean,"
-        " CASE WHEN $21::boolean IS NULL THEN '' ELSE 'rules' END)"
-        " ON CONFLICT (id) DO NOTHING",
-        event.about,
-        event.account,
-        event.mailbox,
-        event.received_at,
-        event.recipient,
-        event.envelope_sender,
-        _text(sender.name if sender else ""),
-        _text(sender.address if sender else ""),
-        _text(event.summary.subject),
-        event.size,
-        event.decision.importance,
-        event.decision.spam_rating,
-        event.raw.stream,
-        event.raw.sequence,
-        found.data.decode().replace("\\u0000", ""),
-        event.decision.spam,
-        [_text(tag) for tag in event.decision.tags],
-        event.decision.read,
-        event.time if event.decision.deleted else None,
-        event.time + timedelta(days=event.decision.quarantine_days)
-        if event.decision.quarantine_days
-        else None,
-        taught[-1].spam if taught else None,
-    )
-    if status == "INSERT 0 1":
-        await count_hits(connection, event)
-
-
-def _text(value: str) -> str:
-    """Postgres text holds no NUL; mail may."""
-    return value.replace("\x00", "")
-
-
-async def _write_deliveries(connection: Connection, event: DeliveryReported) -> None:
-    """What a mail told of a copy stays, whatever report of an attempt comes after it."""
-    await connection.executemany(
-        "INSERT INTO config.delivery AS d (account, serial, origin, outbox, forum, recipient,"
-        " subject, message_id, state, reply, attempt, next_attempt_at, reported_at, status, chunk,"
-        " part, destination)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
-        " ON CONFLICT (account, serial) DO UPDATE SET state = excluded.state,"
-        " reply = excluded.reply, attempt = greatest(d.attempt, excluded.attempt),"
-        " next_attempt_at = excluded.next_attempt_at, reported_at = excluded.reported_at,"
-        " status = excluded.status, chunk = coalesce(nullif(excluded.chunk, ''), d.chunk),"
-        " part = excluded.part, destination = excluded.destination"
-        " WHERE d.state NOT IN ('bounced', 'complained')"
-        " OR excluded.state IN ('bounced', 'complained')",
-        [
-            (
-                event.account,
-                result.serial,
-                event.origin,
-                event.outbox,
-                event.scope,
-                result.recipient,
-                _text(event.subject),
-                event.message_id,
-                result.state,
-                _text(result.reply),
-                event.attempt,
-                event.next_attempt_at if result.state == "deferred" else None,
-                event.time,
-                result.status,
-                event.chunk,
-                event.part,
-                event.domain or result.recipient.rpartition("@")[2].lower(),
-            )
-            for result in event.results
-        ],
-    )
-
-
-async def _write_refusal(connection: Connection, event: MailRefused) -> None:
-    if event.account == "-":
-        return  # for nobody's address: counted, and in the stream for who looks there
-    await connection.execute(
-        "INSERT INTO config.refusal (id, account, at, network, reason, reply, count, helo, sender,"
-        " recipient) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
-        event.id,
-        event.account,
-        event.time,
-        event.network,
-        event.reason,
-        _text(event.reply),
-        event.count,
-        _text(event.helo),
-        _text(event.sender),
-        _text(event.recipient),
-    )

@@ -19,11 +19,10 @@ AT_ONCE: Final = 100
 
 
 class Doomed(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail whose time has come. `asked`: somebody asked for it, it was not only deleted."""
+    """A mail whose time has come."""
 
     account: str
     mail: MailReference
-    asked: bool
     taught: bool
     """The filter was taught of it."""
 
@@ -37,18 +36,21 @@ class ErasingRows:
     async def due(self, now: datetime, undo: timedelta) -> list[Doomed]:
         """Return mails deleted longer ago than `undo`, or that are to be erased; none that wait.
 
-        A mail that was set aside and only deleted waits until that is settled.
+        They cannot be brought back from here on. A mail that was set aside and only deleted waits
+        until that is settled.
         """
         async with self._database.transaction(seconds=20) as connection:
             rows: list[Any] = await connection.fetch(
-                "SELECT id, account, mailbox, stream, sequence, envelope_sender,"
-                " erasing_at IS NOT NULL AS asked, trained IS NOT NULL OR"
-                " trained_at IS NOT NULL OR trained_by <> '' AS taught FROM config.message m"
+                "UPDATE config.message SET erasing_at = coalesce(erasing_at, $1)"
+                " WHERE id = ANY(ARRAY(SELECT id FROM config.message m"
                 " WHERE deleted_at IS NOT NULL AND erased_at IS NULL"
                 " AND (erasing_at <= $1 OR (deleted_at < $2 AND NOT EXISTS (SELECT 1 FROM"
                 " config.set_aside s WHERE s.original_stream = m.stream"
-                " AND s.original_sequence = m.sequence AND s.redone_at IS NULL)))"
-                " ORDER BY erasing_at NULLS LAST, deleted_at LIMIT $3",
+                " AND s.original_sequence = m.sequence AND s.redone_at IS NULL"
+                " AND s.discarded_at IS NULL)))"
+                " ORDER BY erasing_at NULLS LAST, deleted_at LIMIT $3))"
+                " RETURNING id, account, mailbox, stream, sequence, envelope_sender,"
+                " trained IS NOT NULL OR trained_at IS NOT NULL OR trained_by <> '' AS taught",
                 now,
                 now - undo,
                 AT_ONCE,
@@ -62,21 +64,17 @@ class ErasingRows:
                     raw=Pointer(row["stream"], row["sequence"]),
                     envelope_sender=row["envelope_sender"],
                 ),
-                asked=row["asked"],
                 taught=row["taught"],
             )
             for row in rows
         ]
 
     async def bury(self, one: Doomed, now: datetime) -> None:
-        """Make a tombstone of the row, and take what was made of it; again is as once.
-
-        A mail that was brought back meanwhile lost its raw bytes alone; it stays as it is.
-        """
+        """Make a tombstone of the row, and take what was made of it; again is as once."""
         name = one.mail.id
         async with self._database.transaction() as connection:
             row: Any = await connection.fetchrow(
-                "SELECT event FROM config.message WHERE id = $1 AND deleted_at IS NOT NULL"
+                "SELECT event FROM config.message WHERE id = $1 AND erasing_at IS NOT NULL"
                 " AND erased_at IS NULL FOR UPDATE",
                 name,
             )
