@@ -44,6 +44,10 @@ async def test_out_and_in_again(account: Account, tmp_path) -> None:
     assert [one["words"] for one in sieve["left_out"]] == [
         "Sieve has no words for the action set_spam_rating"
     ] * 2
+    back = await api.post("/rules/import", format="sieve", text=sieve["text"], dry_run=True)
+    assert [one["name"] for one in back["rules"]] == ["Bills", "Bills"]
+    broken = await api.client.post("/api/v1/rules/import", json={"format": "sieve", "text": "if"})
+    assert (broken.status_code, "line 1" in broken.json()["errors"][0]["detail"]) == (422, True)
     if shutil.which("sievec") is None:
         pytest.skip("the script was made; compiling it needs sievec: apt-get install dovecot-sieve")
     script = tmp_path / "rules.sieve"

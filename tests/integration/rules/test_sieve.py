@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from postroom_api.domain.sieve_in import from_sieve
 from postroom_contract.rules import AddTag, Group
 from postroom_mail.read import read
 from postroom_rules.domain.decide import decide
@@ -56,11 +57,16 @@ def test_the_same_rules_match_real_mail(peer: Pigeonhole) -> None:
     rules = [rule(str(n), when, AddTag("x")) for n, when in enumerate((*parts, *groups))]
     plan = Plan(Ruleset(1, tuple(rules)))
     path = peer.write("rules", script(rules))
+    back, left_out = from_sieve(script(rules).removesuffix("keep;\n"))
+    assert left_out == []
+    again = Plan(Ruleset(1, tuple(rule(str(n), one.condition) for n, one in enumerate(back))))
     hits = 0
     for raw in random.sample(mails, 40):
         ours, theirs = matched(raw, plan), peer.test(path, raw)
         wrong = [rules[n].when for n in ours ^ theirs]
         assert not wrong, f"{raw[:400]!r}: {wrong}"
+        read_back = [back[n].condition for n in ours ^ matched(raw, again)]
+        assert not read_back, f"{raw[:400]!r}: {read_back}"
         hits += len(ours)
     assert hits > 40
 
@@ -111,6 +117,38 @@ def test_a_comparison_means_the_same(peer: Pigeonhole, test) -> None:
     rules = [rule("0", test, AddTag("x"))]
     path = peer.write("rule", script(rules))
     assert matched(LETTER, Plan(Ruleset(1, tuple(rules)))) == peer.test(path, LETTER)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        'header :is ["subject", "x-kind"] "URGENT"',
+        'header :matches "subject" "*\\\\[1\\\\]*"',
+        'header :matches "subject" "*fo?ded*"',
+        'header :contains ["x-none", "x-kind"] ["nothing", "urg"]',
+        'header :contains "x-none" ""',
+        'header :is "from" "Anna Müller <Anna+list@Mail.Example.NET>"',
+        'address :localpart "from" "anna"',
+        'address :localpart "from" "anna+list"',
+        'address :localpart :contains "to" "the"',
+        'address :localpart :contains "to" "example"',
+        'address :localpart :matches "to" "?arden"',
+        'address :user "from" "anna"',
+        'address :detail "from" "list"',
+        'address :domain :contains ["cc", "to"] "com"',
+        'address "from" "Anna+list@mail.example.net"',
+        'body :contains "17.50"',
+        'allof(not exists "x-none", anyof(false, size :over 10))',
+        'not anyof(header :contains "x-kind" "bill", size :under 1)',
+        'not allof(header :contains "x-kind" "bill", size :under 1)',
+    ],
+)
+def test_a_test_of_sieve_means_the_same_when_it_is_read(peer: Pigeonhole, test: str) -> None:
+    text = f'require ["body", "imap4flags", "subaddress"];\nif {test} {{ addflag "r0"; }}\n'
+    (found,), left_out = from_sieve(text)
+    assert left_out == []
+    ours = Plan(Ruleset(1, (rule("0", found.condition),)))
+    assert matched(LETTER, ours) == peer.test(peer.write("test", text + "keep;\n"), LETTER)
 
 
 @pytest.mark.parametrize(

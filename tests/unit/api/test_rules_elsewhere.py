@@ -3,14 +3,9 @@
 import msgspec
 import pytest
 
-from postroom_api.domain.rules_elsewhere import (
-    CarriedRule,
-    UnreadableError,
-    from_gmail,
-    from_json,
-    to_json,
-    to_sieve,
-)
+from postroom_api.domain.gmail_filters import from_gmail
+from postroom_api.domain.rules_elsewhere import CarriedRule, UnreadableError, from_json, to_json
+from postroom_api.domain.sieve_out import to_sieve
 from postroom_contract.rules import (
     AddTag,
     AutoReply,

@@ -7,6 +7,7 @@ hold what is shown once (tokens, links, codes) and requests hold passwords: both
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -52,15 +53,16 @@ class IdempotentPosts(ASGIMiddleware):
         if known is not None:
             await _replay(_opened(known, who, seal), fingerprint, send)
             return
-        recorder = _Recorder(send)
+
+        async def keep(answer: KeptAnswer) -> None:
+            await store.keep(who, key, _sealed(answer, who, seal))
+
+        recorder = _Recorder(send, fingerprint, keep)
         try:
             await next_app(scope, again, recorder.send)
         finally:
-            answer = recorder.answer(fingerprint)
-            if answer is None:
+            if not recorder.kept:
                 await store.forget(who, key)
-            else:
-                await store.keep(who, key, _sealed(answer, who, seal))
 
 
 def _sealed(answer: KeptAnswer, who: Principal, seal: OwnSeal) -> KeptAnswer:
@@ -120,10 +122,15 @@ async def _replay(known: KeptAnswer, fingerprint: str, send: Send) -> None:
 
 
 class _Recorder:
-    """Passes an answer on and remembers it."""
+    """Passes an answer on; its end only when it is kept, so that whoever has it may ask again."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(
+        self, send: Send, fingerprint: str, keep: Callable[[KeptAnswer], Awaitable[None]]
+    ) -> None:
+        self.kept = False
         self._send = send
+        self._fingerprint = fingerprint
+        self._keep = keep
         self._status = 500
         self._type = ""
         self._location = ""
@@ -139,11 +146,15 @@ class _Recorder:
         elif message["type"] == "http.response.body":
             self._body += message["body"]
             self._whole = not message["more_body"]
+            answer = self._answer()
+            if answer is not None:
+                self.kept = True  # also when that fails: what was created is not created again
+                await self._keep(answer)
         await self._send(message)
 
-    def answer(self, fingerprint: str) -> KeptAnswer | None:
+    def _answer(self) -> KeptAnswer | None:
         """Return what is to be kept, or None."""
         ours = self._status >= 500 or self._status in RETRYABLE  # noqa: PLR2004 - RFC 9110 §15.6
         if not self._whole or ours or len(self._body) > LARGEST_ANSWER:
             return None
-        return KeptAnswer(fingerprint, self._status, self._type, self._location, self._body)
+        return KeptAnswer(self._fingerprint, self._status, self._type, self._location, self._body)

@@ -340,11 +340,14 @@ class Office:
         await self._publisher.settled(LIVE_SECONDS)
 
     async def may_rule(self, who: Principal, scope: str | None) -> None:
-        """Answer 403 unless they may: an account's rules are its managers', a mailbox's its."""
-        if scope is not None and scope.startswith("mbx_"):
-            await self.changeable(who, scope)
-        else:
+        """Answer 403 unless they may: an account's rules are its managers', a mailbox's its.
+
+        404 for a scope that is neither.
+        """
+        if scope in {None, who.account}:
             require_administrator(who)
+        else:
+            await self.changeable(who, scope)
 
     async def check_rule(self, who: Principal, when: Condition, then: Sequence[Action]) -> None:
         """Answer 422 naming what is wrong with a rule."""

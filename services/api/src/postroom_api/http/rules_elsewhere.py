@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from postroom_api.domain.gmail_filters import from_gmail
 from postroom_api.domain.rules_elsewhere import (
     MAX_TEXT,
     CarriedRule,
@@ -11,11 +12,11 @@ from postroom_api.domain.rules_elsewhere import (
     LeftOut,
     Out,
     UnreadableError,
-    from_gmail,
     from_json,
     to_json,
-    to_sieve,
 )
+from postroom_api.domain.sieve_in import from_sieve
+from postroom_api.domain.sieve_out import to_sieve
 from postroom_api.domain.values import Principal, Rule
 from postroom_api.http.office import Office
 from postroom_api.http.problems import ProblemError, invalid
@@ -74,9 +75,13 @@ async def rules_in(who: Principal, office: Office, new: NewRules) -> RulesIn:
     """
     await office.may_rule(who, new.mailbox)
     try:
-        rules, left_out = (
-            from_gmail(new.text) if new.format == "gmail" else (from_json(new.text), [])
-        )
+        match new.format:
+            case "gmail":
+                rules, left_out = from_gmail(new.text)
+            case "sieve":
+                rules, left_out = from_sieve(new.text)
+            case "json":
+                rules, left_out = from_json(new.text), []
     except UnreadableError as error:
         words = str(error)
         raise invalid("text", "unreadable", words[0].upper() + words[1:] + ".") from error

@@ -36,7 +36,7 @@ async def export_rules(
 @post(
     "/rules/import",
     operation_id="importRules",
-    summary="Make rules of a file: our JSON, or Gmail's mailFilters.xml",
+    summary="Make rules of a file: our JSON, Sieve, or Gmail's mailFilters.xml",
     status_code=200,
     **needs("rules:write"),
 )
