@@ -30,7 +30,7 @@ demo: $(STAMP) ## fill the running system (make up, in another terminal) with sa
 	@exec $(BIN)/postroom demo
 
 # Tests start thousands of processes: compiled once, their modules are imported in half the time.
-test: $(STAMP) ## run all tests (installs chromium, swaks, postfix, dovecot where it may); ARGS="-k word" for some
+test: $(STAMP) ## run all tests (installs a browser, swaks, postfix, dovecot where it may); ARGS="-k word" for some
 	@deploy/local/peers.sh
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(or $(WORKERS),3) --dist worksteal $(ARGS)
 

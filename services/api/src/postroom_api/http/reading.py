@@ -31,14 +31,14 @@ class Viewed(msgspec.Struct, frozen=True):
 class Reading:
     """Reads mails for the pages and the API. Its workers start when they are first needed."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, limits: Limits = LIMITS) -> None:
         self._desk = desk
         what = "reading the mail"
         self._views = WorkerPool(
-            "postroom_mail.viewing:view", View, what=what, size=1, limits=LIMITS
+            "postroom_mail.viewing:view", View, what=what, size=1, limits=limits
         )
         self._contents = WorkerPool(
-            "postroom_mail.viewing:content", Contents, what=what, size=1, limits=LIMITS
+            "postroom_mail.viewing:content", Contents, what=what, size=1, limits=limits
         )
         self._views.defer()
         self._contents.defer()
