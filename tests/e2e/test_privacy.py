@@ -219,7 +219,13 @@ async def test_the_form_has_both(account: Account) -> None:
     box = await mailbox(account, "form")
     page = await api.client.get(f"/mailboxes/{box['id']}")
     assert 'name="no_text" value="1">' in page.text
-    form = {"name": "form", "type": "smtp", "tls": "implicit", "active": "1", "addresses": account.at("form")}
+    form = {
+        "name": "form",
+        "type": "smtp",
+        "tls": "implicit",
+        "active": "1",
+        "addresses": account.at("form"),
+    }
     saved = await api.client.post(f"/mailboxes/{box['id']}", data={**form, "no_raw": "1"})
     assert saved.status_code == 303, saved.text
     found = await api.get(f"/mailboxes/{box['id']}")
