@@ -117,6 +117,10 @@ class Always:
     def of(self, account: str, mailbox: str) -> Plan:
         return self._plan
 
+    def indexes_text(self, mailbox: str) -> bool:
+        del mailbox
+        return True
+
     def charset(self, mailbox: str) -> str:
         return ""
 

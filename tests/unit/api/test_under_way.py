@@ -10,6 +10,7 @@ from postroom_api.domain.mailbox_settings import (
     LastCheck,
     Mailbox,
     MailboxLimits,
+    MailboxPrivacy,
     PasswordState,
     SourceView,
     UnderWay,
@@ -30,7 +31,7 @@ def mailbox(source: dict[str, Any] | None = None, **changes: Any) -> Mailbox:
     )
     made = Mailbox(
         id="mbx_1", name="x", kind="system", description="", active=True,
-        source=msgspec.structs.replace(view, **(source or {})), limits=MailboxLimits(),
+        source=msgspec.structs.replace(view, **(source or {})), limits=MailboxLimits(), privacy=MailboxPrivacy(),
         last_check=check, warnings=[], forum=None, state="idle", paused_for="", access="full",
         owner=None, orphaned=False, service=None, web_link="", mails=0, bytes=0, unread=0,
         created_at=NOW, version=1,

@@ -123,6 +123,8 @@ class MailboxDocument(msgspec.Struct, frozen=True, kw_only=True):
     """With the sources pop3 and imap."""
     charset: str = ""
     """What a mail is read in that names no charset and is not UTF-8; empty = windows-1252."""
+    index_text: bool = True
+    """False: nothing of its mail's text is put into events (`postroom_contract.textless`)."""
     deleted: bool = False
 
 

@@ -334,6 +334,12 @@ class Bus:
         answer = await self._ask(f"$JS.API.DIRECT.GET.{stream}", payload, None, ANSWER_SECONDS)
         return found_in(stream, answer)
 
+    async def first_behind(self, stream: str, subject: str, sequence: int) -> Found | None:
+        """Return the first message of a subject behind a sequence, or None."""
+        payload = json.dumps({"seq": sequence + 1, "next_by_subj": subject}).encode()
+        answer = await self._ask(f"$JS.API.DIRECT.GET.{stream}", payload, None, ANSWER_SECONDS)
+        return found_in(stream, answer)
+
     async def _direct(self, stream: str, subject: str, where: Pointer | None) -> Found | None:
         payload = json.dumps({"seq": where.sequence}).encode() if where else b""
         answer = await self._ask(subject, payload, None, ANSWER_SECONDS)

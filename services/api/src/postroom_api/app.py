@@ -94,7 +94,9 @@ from postroom_api.postgres.webhooks import Webhooks
 from postroom_api.postgres.worker import Worker
 from postroom_api.postgres.worker_effects import EffectRows
 from postroom_api.postgres.worker_erasing import ErasingRows
+from postroom_api.postgres.worker_privacy import PrivacyRows
 from postroom_api.postgres.worker_removal import RemovalRows
+from postroom_api.privacy import Privacy
 from postroom_api.projector import Projector
 from postroom_api.reconciler import Reconciler
 from postroom_api.relay import ConfigurationRelay
@@ -242,6 +244,7 @@ async def start(process: Process) -> None:
         *_effects(settings, process, EffectRows(worker_database), letters, bus, version),
         (eraser.run(), "erasing"),
         (Retention(worker, bus, process.clock).run(), "retention"),
+        (Privacy(PrivacyRows(worker_database), worker, bus, process.clock).run(), "privacy"),
         (Completeness(services, AllLedgerRows(worker_database), process.clock).run(), "ledger"),
     ):
         process.spawn(work, name)

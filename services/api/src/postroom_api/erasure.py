@@ -1,8 +1,8 @@
 """Deleted mail goes for good after some days, and erased mail at once.
 
-Laws: only mail goes whose decision is recorded (there is a row of it, written from the event), and
-the bytes are believed to be the mail's only if the id found with them is. The order is: the filter
-is told to forget, the bytes go, the row becomes a tombstone; who is killed between begins again.
+Laws: only mail goes whose decision is recorded (there is a row of it, written from the event). The
+order is: the filter is told to forget, the bytes go, the row becomes a tombstone; who is killed
+between begins again.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ import structlog
 
 from postroom_api.domain.erasing import DELETED_DAYS
 from postroom_api.postgres.worker_erasing import AT_ONCE, Doomed, ErasingRows
+from postroom_api.raw_mail import delete_raw
 from postroom_contract import subjects
-from postroom_contract.codec import ENVELOPE_HEADER, ContractError, encode, envelope_from_header
+from postroom_contract.codec import encode
 from postroom_contract.commands import TrainMail, subject_of
 from postroom_contract.ids import derived_id
 from postroom_runtime.bus import Bus
@@ -68,7 +69,7 @@ class Eraser:
         for one in due:
             if one.taught:
                 await self._forget(one)
-            await self._delete_raw(one)
+            await delete_raw(self._bus, one.account, one.mail)
             await self._rows.bury(one, self._clock.now())
             self._log.info("mail erased", mail=one.mail.id)
         return len(due)
@@ -86,20 +87,6 @@ class Eraser:
             at=self._clock.now(),
         )
         await self._bus.publish(Publication(subject_of(command), encode(command), command.id))
-
-    async def _delete_raw(self, one: Doomed) -> None:
-        """Overwrite the mail in its stream, if what lies there is this mail."""
-        found = await self._bus.get(one.mail.raw)
-        if found is None:
-            return
-        try:
-            envelope = envelope_from_header(found.headers.get(ENVELOPE_HEADER, ""))
-        except ContractError:
-            return
-        if (envelope.id, envelope.account) != (one.mail.id, one.account):
-            return
-        question = json.dumps({"seq": one.mail.raw.sequence, "no_erase": False}).encode()
-        await self._bus.ask(f"$JS.API.STREAM.MSG.DELETE.{one.mail.raw.stream}", question)
 
     async def _unlearn(self) -> None:
         """Take away what is left in TRAIN of mails that the filter has forgotten."""

@@ -13,6 +13,7 @@ from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope, Pointer, Role
 from postroom_contract.ruling import StoredMail, Trial, TryMail
+from postroom_contract.textless import without_text
 from postroom_mail.build import LOOP_HEADER
 from postroom_mail.tokens import TokenKeys, marker_valid
 from postroom_mail.values import Mail
@@ -88,7 +89,7 @@ class SortMail:
             tokens=await self._wants_tokens(envelope.account, envelope.role),
         )
         mail, facts = read.mail, await self._facts(read, envelope, delivered.data, ruleset)
-        return MailSorted(
+        event = MailSorted(
             id=derived_id("evt", "mail.sorted", envelope.id),
             time=self._clock.now(),
             account=envelope.account,
@@ -115,6 +116,7 @@ class SortMail:
             charset=charset,
             authentication=envelope.authentication,
         )
+        return event if facts.quotable else without_text(event)
 
     async def trial(self, question: TryMail) -> Trial:
         """Return what the rules in force would decide, without doing anything."""
@@ -152,6 +154,7 @@ class SortMail:
             zone=self._zone,
             rating=mail.rating,
             forums=mail.forums,
+            quotable=self._rulesets.indexes_text(envelope.mailbox),
         )
 
     async def _facts(
@@ -166,6 +169,7 @@ class SortMail:
             zone=self._zone,
             rating=await self._ratings.rate(read, envelope, raw) if ruled else None,
             forums=await self._forums.facts(envelope.account, read.mail) if asked else None,
+            quotable=self._rulesets.indexes_text(envelope.mailbox),
         )
 
     async def _wants_tokens(self, account: str, role: Role) -> bool:

@@ -30,6 +30,9 @@ class Rulesets(Protocol):
     def charset(self, mailbox: str) -> str:
         """Return what its mail is read in that names no charset; empty = nothing was chosen."""
 
+    def indexes_text(self, mailbox: str) -> bool:
+        """Return whether its mail's text may stand in events."""
+
 
 class Ratings(Protocol):
     """What is asked about a mail before the rules are tried on it."""

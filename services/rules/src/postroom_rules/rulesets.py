@@ -22,9 +22,11 @@ KEPT_BYTES: Final = 256 << 20
 
 
 def needed(key: str, data: bytes) -> bool:
-    """Whether rules keeps a document: of mailboxes only those with a charset, which are few."""
-    chosen = b'"charset":"' in data and b'"charset":""' not in data
-    return chosen or not key.startswith("mailbox.")
+    """Whether rules keeps a document: of mailboxes only those set to something it asks, few."""
+    if not key.startswith("mailbox."):
+        return True
+    charset = b'"charset":"' in data and b'"charset":""' not in data
+    return charset or b'"index_text":false' in data
 
 
 class ConfiguredRulesets:
@@ -77,6 +79,11 @@ class ConfiguredRulesets:
         """Return the mailbox's fallback charset; asked after `of`, so that it is known."""
         found = self._configuration.get(mailbox_key(mailbox), MailboxDocument)
         return found.charset if found else ""
+
+    def indexes_text(self, mailbox: str) -> bool:
+        """Return whether its mail's text may stand in events; asked after `of`, as `charset`."""
+        found = self._configuration.get(mailbox_key(mailbox), MailboxDocument)
+        return found is None or found.index_text
 
     def _thresholds(self, account: str) -> Thresholds:
         found = self._spam.of(account)

@@ -34,6 +34,9 @@ class MailboxForm(msgspec.Struct):
     max_messages: str = ""
     max_message_kb: str = ""
     keep_days: str = ""
+    no_text: bool = False
+    """Its text is not indexed; said this way round, a form without the box changes nothing."""
+    no_raw: bool = False
     owner: str = ""
     service: str = ""
     web_link: str = ""
@@ -44,7 +47,7 @@ class FormError(ValueError):
     """The form cannot be understood; the text is for the person who filled it in."""
 
 
-_FLAGS = ("active", "verify", "apop", "delete_after", "mark_read")
+_FLAGS = ("active", "verify", "apop", "delete_after", "mark_read", "no_text", "no_raw")
 _NUMBERS = ("max_messages", "max_message_kb", "keep_days")
 
 
@@ -84,6 +87,8 @@ def to_form(mailbox: Mailbox) -> MailboxForm:
         max_messages=str(limits.max_messages or ""),
         max_message_kb=str(limits.max_message_kb or ""),
         keep_days=str(limits.keep_days or ""),
+        no_text=not mailbox.privacy.index_text,
+        no_raw=not mailbox.privacy.keep_raw,
         owner=(mailbox.owner.email or mailbox.owner.id) if mailbox.owner else "",
         service=mailbox.service.id if mailbox.service else "",
         web_link=mailbox.web_link,
@@ -128,6 +133,7 @@ def settings_of(
         "service": form.service or None,
         "web_link": form.web_link,
         "limits": {name: getattr(form, name) or 0 for name in _NUMBERS},
+        "privacy": {"index_text": not form.no_text, "keep_raw": not form.no_raw},
     }
     try:
         return msgspec.convert(plain, type=MailboxSettings, strict=False)

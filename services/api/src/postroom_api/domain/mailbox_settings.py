@@ -73,6 +73,17 @@ class MailboxLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     keep_days: Count = 0
 
 
+class MailboxPrivacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is kept here of a mailbox's mail besides subject, addresses and the decision on it."""
+
+    index_text: bool = True
+    """False: nothing of the text is put into the message log, its search and events; what is there
+    already is taken out, but for events that were published (they go after 90 days)."""
+    keep_raw: bool = True
+    """False: the raw mail, text and attachments together, is removed as soon as it is decided and
+    what rules want of it is done. In quarantine, or set aside, it stays until that is settled."""
+
+
 class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A mailbox as it is made or changed."""
 
@@ -82,6 +93,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     description: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
     active: bool = True
     limits: MailboxLimits = MailboxLimits()
+    privacy: MailboxPrivacy = MailboxPrivacy()
     owner: Text | None = None
     """kind user: whose it is, by id or e-mail address; None = who makes it, or as it is."""
     service: Text | None = None
@@ -160,6 +172,7 @@ class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
     active: bool
     source: SourceView
     limits: MailboxLimits
+    privacy: MailboxPrivacy
     last_check: LastCheck | None
     warnings: list[str]
     forum: str | None
@@ -322,24 +335,32 @@ def state_of(*, source: str, active: bool, has_password: bool, last_check: str |
     return last_check or "new"
 
 
-def warnings(source: SourceView) -> list[str]:
+def warnings(source: SourceView, *, keep_raw: bool = True) -> list[str]:
     """Return what one should know about a mailbox that was saved all the same."""
     found = []
     if source.type == "smtp" and not source.addresses:
         found.append("It has no address, so it accepts nothing.")
+    if not keep_raw and source.type != "smtp" and source.delete_after:
+        found.append("Mail is deleted on the server and not kept here: it is lost once decided.")
+    elif not keep_raw:
+        found.append("Raw mail is not kept: text and attachments go once a mail is decided.")
     if source.type != "smtp":
-        if not source.password.set and source.auth == "oauth2":
-            found.append("Sign in at the provider: until then no mail is fetched.")
-        elif not source.password.set:
-            found.append("Sign in again: its server changed, so its password was forgotten.")
-        if source.tls == "none":
-            found.append("The password and all mail cross the network unencrypted.")
-        elif not source.verify:
-            found.append("The server's certificate is not verified: anybody may pose as it.")
-        if source.delete_after and source.delete_after_days:
-            found.append("Mail is deleted on the server some days after it was stored here.")
-        elif source.delete_after:
-            found.append("Mail is deleted on the server once it is stored here.")
-        if not source.interval_minutes:
-            found.append("It is checked only by hand (“receive now”).")
+        found += _server_warnings(source)
     return found
+
+
+def _server_warnings(source: SourceView) -> Iterator[str]:
+    if not source.password.set and source.auth == "oauth2":
+        yield "Sign in at the provider: until then no mail is fetched."
+    elif not source.password.set:
+        yield "Sign in again: its server changed, so its password was forgotten."
+    if source.tls == "none":
+        yield "The password and all mail cross the network unencrypted."
+    elif not source.verify:
+        yield "The server's certificate is not verified: anybody may pose as it."
+    if source.delete_after and source.delete_after_days:
+        yield "Mail is deleted on the server some days after it was stored here."
+    elif source.delete_after:
+        yield "Mail is deleted on the server once it is stored here."
+    if not source.interval_minutes:
+        yield "It is checked only by hand (“receive now”)."

@@ -161,7 +161,7 @@ def editable(mailbox: Mailbox) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(mailbox)
     shown = {"password", "auth"}
     source = {name: value for name, value in plain["source"].items() if name not in shown}
-    names = ("name", "kind", "description", "active", "limits", "web_link")
+    names = ("name", "kind", "description", "active", "limits", "privacy", "web_link")
     references = {name: plain[name]["id"] for name in ("owner", "service") if plain[name]}
     return {**{name: plain[name] for name in names}, **references, "source": source}
 

@@ -41,7 +41,7 @@ PROBLEMS: Final = {
     "conflict": "The request contradicts what is there.",
     "unavailable": "A part of Postroom does not answer now. Repeat after `Retry-After` seconds.",
     "bad_cursor": "The cursor was not made by this server. Begin again without one.",
-    "raw_gone": "The raw mail is past its keep days, or its store was replaced.",
+    "raw_gone": "It is past its keep days, its mailbox keeps none, or its store was replaced.",
     "unreadable": "Reading the mail takes more than a mail may; its source can be downloaded.",
     "forbidden": "It is there, but not yours to do: ask those who run the forum.",
     "administrators_only": "Only administrators may do this.",

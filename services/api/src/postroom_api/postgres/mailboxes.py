@@ -22,6 +22,9 @@ _WRITE: Final = (
     " login = $12, apop = $13, interval_minutes = $14, delete_after = $15, ca = $16,"
     " charset = $18, service = $19, web_link = $20, owner = $21, first_import_days = $22,"
     " delete_after_days = $23, mark_read = $24, move_to = $25, folders = $26,"
+    " emptying_since = CASE WHEN index_text AND NOT $27 OR keep_raw AND NOT $28 THEN now()"
+    " WHEN $27 AND $28 THEN NULL ELSE emptying_since END,"
+    " index_text = $27::boolean, keep_raw = $28::boolean,"
     " paused_for = CASE WHEN $4 THEN '' ELSE paused_for END,"
     " sealed_password = coalesce($17, sealed_password),"
     " auth = CASE WHEN $17 IS NULL OR $17 = '' THEN auth ELSE 'password' END,"
@@ -29,7 +32,9 @@ _WRITE: Final = (
     " WHEN $17 = '' THEN NULL ELSE now() END,"
     " version = nextval('config.version') WHERE id = $1"
 )
-_UNTOLD: Final = {"version", "sealed_password", "password_set_at", "created_at"}
+_UNTOLD: Final = {
+    "version", "sealed_password", "password_set_at", "created_at", "emptying_since",
+}  # fmt: skip
 
 
 class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +230,8 @@ class Mailboxes:
             source.mark_read,
             source.move_to,
             source.folders,
+            settings.privacy.index_text,
+            settings.privacy.keep_raw,
         )
         await note(connection, f"mailbox {mailbox}")
         await self._set_addresses(connection, who, mailbox, source.addresses)

@@ -157,6 +157,7 @@ def _mailbox_document(row: Any) -> documents.MailboxDocument:
         keep_days=row["keep_days"],
         fetch=None if row["source"] == "smtp" else _fetch_source(row),
         charset=row["charset"],
+        index_text=row["index_text"],
     )
 
 

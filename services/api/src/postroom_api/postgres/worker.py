@@ -14,7 +14,7 @@ from postroom_api.domain.values import Principal
 from postroom_api.postgres import stored_documents
 from postroom_api.postgres.service_changes import pause_restricted
 from postroom_api.postgres.stored_documents import Document
-from postroom_api.postgres.worker_projecting import write_event
+from postroom_api.postgres.worker_projecting import kept_for, write_event
 from postroom_contract.commands import (
     Command,
     MailReference,
@@ -243,8 +243,9 @@ class Worker:
             async with self.database.transaction(seconds=15) as connection:
                 if not await _advance(connection, name, after, until):
                     return False
+                kept = await kept_for(connection, [event for _, event in events])
                 for found, event in events:
-                    await write_event(connection, found, event)
+                    await write_event(connection, found, event, kept)
         except _REFUSED as error:
             raise UnwritableError(str(error)) from error
         return True
@@ -257,10 +258,11 @@ class Worker:
         async with self.database.transaction(seconds=30) as connection:
             if not await _advance(connection, name, after, until):
                 return False, refused
+            kept = await kept_for(connection, [event for _, event in events])
             for found, event in events:
                 try:
                     async with connection.transaction():
-                        await write_event(connection, found, event)
+                        await write_event(connection, found, event, kept)
                 except _REFUSED as error:
                     refused.append((found.subject, str(error)))
         return True, refused
@@ -274,8 +276,9 @@ class Worker:
                 return False
             await connection.executemany(
                 "INSERT INTO config.set_aside (id, account, service, subject, reason, deliveries,"
-                " sequence, stored_at, original_stream, original_sequence, message_id)"
-                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+                " sequence, stored_at, original_stream, original_sequence, message_id, mail)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, CASE WHEN $12 <> '' THEN"
+                " coalesce((SELECT mail FROM config.set_aside WHERE id = $12), '') ELSE $13 END)"
                 " ON CONFLICT (id) DO NOTHING",
                 [
                     (
@@ -290,6 +293,7 @@ class Worker:
                         entry.original.stream,
                         entry.original.sequence,
                         entry.message_id,
+                        *_about(entry),
                     )
                     for found, entry in entries
                 ],
@@ -320,6 +324,24 @@ def _mail_command(kind: str, row: Any) -> Command:
         charset=row["charset"],
         **about,
     )
+
+
+class _Payload(msgspec.Struct):
+    """What a command that was set aside may tell of the mail it needs."""
+
+    mail: MailReference | None = None
+    dead: str = ""
+
+
+def _about(entry: SetAside) -> tuple[str, str]:
+    """Return the entry that was tried again, or the mail it is about; each may be empty."""
+    if entry.original.stream.startswith("INTAKE"):
+        return "", entry.message_id
+    try:
+        payload = msgspec.json.decode(entry.payload or b"{}", type=_Payload)
+    except msgspec.MsgspecError:
+        return "", ""  # it is no command that anybody understands
+    return payload.dead, payload.mail.id if payload.mail else ""
 
 
 async def _documents(connection: Connection, kind: str, rest: str) -> list[tuple[str, Document]]:

@@ -3,11 +3,14 @@
 Law: no request handler imports this module (import-linter): it bypasses row level security.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from postroom_api.postgres.checks import write_check
 from postroom_api.postgres.rule_hits import count_hits
 from postroom_api.postgres.suppressing import suppress_failing
+from postroom_api.postgres.worker_privacy import Kept, kept_of
+from postroom_contract.codec import encode
 from postroom_contract.events import (
     DeliveryReported,
     Event,
@@ -17,14 +20,20 @@ from postroom_contract.events import (
     PostCreated,
 )
 from postroom_contract.rules import MarkSpam
+from postroom_contract.textless import without_text
 from postroom_runtime.messages import Found
 from postroom_runtime.postgres import Connection, json_for_postgres
 
 
-async def write_event(connection: Connection, found: Found, event: Event) -> None:
-    """Write what an event tells of; what has no row here is passed over."""
+async def write_event(
+    connection: Connection, found: Found, event: Event, kept: Mapping[str, Kept]
+) -> None:
+    """Write what an event tells of; what has no row here is passed over.
+
+    `kept` is of mailboxes that do not keep everything (`kept_of`).
+    """
     if isinstance(event, MailSorted):
-        await _write_mail(connection, found, event)
+        await _write_mail(connection, found, event, kept.get(event.mailbox, Kept()))
     elif isinstance(event, PostCreated) and event.mail is not None:
         await connection.execute(
             "UPDATE config.message SET forum = $2, topic = $3, post = $4 WHERE id = $1",
@@ -42,17 +51,27 @@ async def write_event(connection: Connection, found: Found, event: Event) -> Non
         await write_check(connection, event)
 
 
-async def _write_mail(connection: Connection, found: Found, event: MailSorted) -> None:
+async def kept_for(connection: Connection, events: Iterable[Event]) -> Mapping[str, Kept]:
+    """Return what `write_event` has to know of the mailboxes that these events tell of."""
+    boxes = {event.mailbox for event in events if isinstance(event, MailSorted)}
+    return await kept_of(connection, boxes) if boxes else {}
+
+
+async def _write_mail(connection: Connection, found: Found, event: MailSorted, kept: Kept) -> None:
+    """Write a row; where the text is not kept and it was decided before that, without it."""
+    data = found.data
+    if not kept.index_text and (textless := without_text(event)) != event:
+        event, data = textless, encode(textless)
     sender = event.summary.sender
     taught = [one for one in event.decision.actions if isinstance(one, MarkSpam) and one.train]
     status = await connection.execute(
         "INSERT INTO config.message (id, account, mailbox, received_at, recipient,"
         " envelope_sender, from_name, from_address, subject, size, importance, spam_rating,"
         " stream, sequence, event, spam, tags, read, deleted_at, quarantined_until, trained,"
-        " trained_by)"
+        " trained_by, raw_due)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
         " $16, $17, $18, $19, $20, $21::boolean,"
-        " CASE WHEN $21::boolean IS NULL THEN '' ELSE 'rules' END)"
+        " CASE WHEN $21::boolean IS NULL THEN '' ELSE 'rules' END, $22)"
         " ON CONFLICT (id) DO NOTHING",
         event.about,
         event.account,
@@ -68,7 +87,7 @@ async def _write_mail(connection: Connection, found: Found, event: MailSorted) -
         event.decision.spam_rating,
         event.raw.stream,
         event.raw.sequence,
-        json_for_postgres(found.data),
+        json_for_postgres(data),
         event.decision.spam,
         [_text(tag) for tag in event.decision.tags],
         event.decision.read,
@@ -77,6 +96,7 @@ async def _write_mail(connection: Connection, found: Found, event: MailSorted) -
         if event.decision.quarantine_days
         else None,
         taught[-1].spam if taught else None,
+        not kept.keep_raw,
     )
     if status == "INSERT 0 1":
         await count_hits(connection, event)

@@ -1,9 +1,10 @@
 """Conditions on a mail, each answered together with what was compared."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from postroom_contract.rules import Condition, ConditionTrace, Group, Operator, Test
+from postroom_contract.textless import TEXT_FIELDS
 from postroom_rules.domain import patterns
 from postroom_rules.domain.values import SHOWN, Text, Values, key_of
 
@@ -156,7 +157,11 @@ def _wildcard_finder(wanted: tuple[str, ...]) -> _Find:
 
 
 def _regex_finder(test: Test) -> _Find:
-    """Find by RE2, and leave what its groups caught for the texts of actions."""
+    """Find by RE2, and leave what its groups caught for the texts of actions.
+
+    Of a text that may not be quoted they caught nothing: tags and answers stand in the decision.
+    """
+    of_text = test.field in TEXT_FIELDS
 
     def find(found: tuple[Text, ...], values: Values) -> Text | None:
         for one in found:
@@ -164,13 +169,16 @@ def _regex_finder(test: Test) -> _Find:
                 match = patterns.regex(pattern).search(one.octets)
                 if match is not None:
                     if not test.negate and match.re.groups:
-                        values.captures = tuple(
-                            (group or b"").decode("utf-8", "replace") for group in match.groups()
-                        )
+                        quoted = values.facts.quotable or not of_text
+                        values.captures = _caught(match) if quoted else ()
                     return one
         return None
 
     return find
+
+
+def _caught(match: Any) -> tuple[str, ...]:
+    return tuple((group or b"").decode("utf-8", "replace") for group in match.groups())
 
 
 def _number_fits(operator: Operator, value: str, wanted: str) -> bool:

@@ -64,6 +64,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the forums know of it; None: they did not answer in time, or no rule asks."""
     report: str = ""
     """Which kind of report it is; empty: none."""
+    quotable: bool = True
+    """Whether the decision may say what stands in the text."""
 
 
 def _faces(person: Person) -> tuple[str, ...]:
@@ -89,6 +91,7 @@ def facts_of(
     zone: tzinfo = UTC,
     rating: Rating | None = None,
     forums: MailFacts | None = None,
+    quotable: bool = True,
 ) -> Facts:
     """Return the facts of a mail as it came to one recipient; `zone`: whose clock is meant."""
     senders = _all_faces(people(mail.from_))
@@ -121,6 +124,7 @@ def facts_of(
         rating=rating,
         history=envelope.history,
         forums=forums,
+        quotable=quotable,
     )
 
 
