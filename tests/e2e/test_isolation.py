@@ -97,6 +97,10 @@ BODIES: dict[str, list[Body]] = {
     "useConnectLink": [lambda _: {"name": "x", "kind": "user", "source": SERVER}],
     "changeRule": [lambda _: {"name": "x"}],
     "rollbackRule": [lambda _: {"version": 1}],
+    "createRuleExample": [
+        lambda _: {"raw": "Subject: x\n\nx\n", "expects": True},
+        lambda one: {"message": one, "expects": True},
+    ],
     "createBacktest": [
         lambda one: {"rule": one, "days": 1},
         lambda one: {
@@ -353,6 +357,7 @@ async def walk(
 UNCHANGED = {
     "config.mailbox": "id, account, name, kind, active, owner",
     "config.rule": "id, account, name, active, position",
+    "config.rule_example": "id, account, rule, name",
     "config.person": "id, account, name, role, state, password_hash",
     "config.message": "id, account, mailbox, deleted_at",
     "config.set_aside": "id, account, redone_at",

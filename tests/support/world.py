@@ -160,6 +160,7 @@ async def _mailboxes(
             actions=[{"kind": "add_tag", "tag": "x"}],
         )  # fmt: skip
         world.add("rule", rule["id"], {manager}, f"canary-rule-of-{manager}")
+        await _example(world, api, rule["id"], {manager}, f"canary-example-of-{manager}")
         gone = f"canary-deleted-{manager}"
         box = (await api.post("/mailboxes", name=gone, source={"type": "smtp"}))["id"]
         assert (await api.client.delete(f"/api/v1/mailboxes/{box}")).status_code == 204
@@ -193,6 +194,7 @@ async def _mailboxes(
             actions=[{"kind": "add_tag", "tag": f"canary-tag-{name}"}],
         )  # fmt: skip
         world.add("rule", rule["id"], seen, f"canary-rule-{name}")
+        await _example(world, api, rule["id"], seen, f"canary-example-{name}")
         mail = letter(
             "anna@example.net", address, f"canary-subject-{name}", f"canary-text-{name}\n"
         )
@@ -210,6 +212,13 @@ async def _mailboxes(
         box = (await api.post("/mailboxes", name=canary, source=source, active=False))["id"]
         world.add("mailbox", box, {manager, owner}, canary)
         await _owned(worker, box, people[f"canary-user-{owner}"])
+
+
+async def _example(world: World, api: Api, rule: str, seen: set[str], canary: str) -> None:
+    """A mail that is kept with a rule."""
+    raw = f"From: x@example.net\nSubject: {canary}\n\nx\n"
+    made = await api.post(f"/rules/{rule}/examples", raw=raw, expects=False)
+    world.add("example", made["id"], seen, canary)
 
 
 async def _domain(world: World, api: Api, manager: str) -> None:

@@ -10,6 +10,7 @@ from postroom_api.domain.letters import Letter
 from postroom_api.domain.values import Principal
 from postroom_api.http.catalogue import Catalogue
 from postroom_api.http.connecting import Connecting
+from postroom_api.http.example_runs import ExampleRuns
 from postroom_api.http.links_by_mail import LinksByMail
 from postroom_api.http.office import Office
 from postroom_api.http.sharing import Sharing
@@ -20,6 +21,7 @@ from postroom_api.postgres.grid import Grid
 from postroom_api.postgres.mail_services import MailServices
 from postroom_api.postgres.mailboxes import Mailboxes
 from postroom_api.postgres.people import DEFAULT_ACCOUNT, People
+from postroom_api.postgres.rule_examples import RuleExamples
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
 from postroom_api.postgres.shares import Shares
@@ -97,6 +99,7 @@ async def desks(database: Made) -> AsyncIterator[Desks]:
     office = Office(
         NoForums(), Mailboxes(access), Rules(access), seal, cast("Any", None), clock, publisher, shelf,
         Grid(access), Still(), DeletedMailboxes(access),
+        ExampleRuns(cast("Any", None), RuleExamples(access)),
     )  # fmt: skip
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, clock, publisher)
     postbox = Postbox()

@@ -1,9 +1,19 @@
 """A ruleset with a draft in it."""
 
+import msgspec
+
 from postroom_contract.documents import RuleDocument
-from postroom_contract.rules import AddTag, Layer, Test
-from postroom_rules.domain.drafts import has, layers_of, sorted_out, with_draft
+from postroom_contract.rules import AddTag, Group, Layer, Rating, Test
+from postroom_rules.domain.drafts import (
+    alone,
+    has,
+    layers_of,
+    sorted_out,
+    tried_alone,
+    with_draft,
+)
 from postroom_rules.domain.plan import Plan
+from support.rules import check, facts
 
 WHEN = Test(field="to", operator="exists")
 
@@ -47,3 +57,32 @@ def test_one_that_changes_its_layer_leaves_the_other() -> None:
         ["own"],
         ["after", "one"],
     ]
+
+
+def test_a_condition_is_tried_alone_and_says_what_it_compared() -> None:
+    found = facts(sender="anna@example.net")
+    subject, sender = check("subject", "starts", "Invoice"), check("envelope_from", "equals", "x")
+    tried = tried_alone(alone(Group(mode="all", of=(subject, sender))), found, lambda: 0.0)
+    assert not tried.matched
+    assert [one.matched for one in tried.conditions] == [True, False]
+    assert (tried.subject, tried.sender) == ("Invoice 17 for May", "anna@example.net")
+    assert tried_alone(alone(subject), found, lambda: 0.0).matched
+
+
+def test_a_rating_counts_only_where_one_was_recorded() -> None:
+    plan = alone(check("spam_rating", "greater", "50"))
+    assert not tried_alone(plan, facts(), lambda: 0.0).matched
+    rated = msgspec.structs.replace(facts(), rating=Rating(score=80))
+    assert tried_alone(plan, rated, lambda: 0.0).matched
+
+
+def test_what_is_too_much_to_show_is_not_shown() -> None:
+    many = Group(mode="all", of=tuple(check("subject", "contains", "x" * 900) for _ in range(90)))
+    tried = tried_alone(alone(many), facts(), lambda: 0.0)
+    assert (tried.matched, tried.conditions, tried.problem) == (False, (), "")
+
+
+def test_a_condition_that_breaks_is_a_problem() -> None:
+    tried = tried_alone(alone(check("subject", "regex", "(")), facts(), lambda: 0.0)
+    assert not tried.matched
+    assert tried.problem

@@ -9,7 +9,7 @@ from typing import Final, Literal
 Prefix = Literal[
     "acc", "mbx", "msg", "evt", "cmd", "rul", "frm", "mem", "top", "pst", "out", "usr", "tok",
     "ded", "ses", "txn", "dom", "chk", "sch", "opr", "ntc", "svc", "lnk", "spw",
-    "sup", "whk", "whc", "tkt",
+    "sup", "whk", "whc", "tkt", "exm",
 ]  # fmt: skip
 
 BODY_LENGTH: Final = 26

@@ -1,5 +1,6 @@
 """What the api asks of rules, as request and answer: nothing here changes anything."""
 
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -7,10 +8,12 @@ import msgspec
 from postroom_contract.documents import RuleDocument
 from postroom_contract.forum import Request
 from postroom_contract.mail import Authentication, MailFacts, MailSummary, Pointer
-from postroom_contract.rules import Action, Condition, Decision, Rating
+from postroom_contract.rules import Action, Condition, ConditionTrace, Decision, Rating
 
 AT_ONCE = 50
 """Mails of one question at most."""
+EXAMPLES = 20
+"""Mails that are kept as examples of a rule at most."""
 
 
 class RuleProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +64,8 @@ class TryMail(Request[Trial], frozen=True, kw_only=True):
     raw: bytes
 
 
-FindingKind = Literal["unreachable", "contradiction", "duplicate", "no_effect", "loop"]
+FindingKind = Literal["unreachable", "contradiction", "duplicate", "no_effect", "loop", "example"]
+"""`example` is of the api: a mail that is kept with the rule came out otherwise than it should."""
 
 
 class RuleFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,10 +164,62 @@ class ReplayMail(Request[Replayed], frozen=True, kw_only=True):
     mail: StoredMail
 
 
+class ExampleKnown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was known of an example besides its envelope; of a mail that never came, little."""
+
+    authentication: Authentication | None = None
+    rating: Rating | None = None
+    forums: MailFacts | None = None
+    charset: str = ""
+
+
+class ExampleMail(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail that a rule is tried on."""
+
+    raw: bytes
+    recipient: str
+    sender: str | None = None
+    """The envelope's; None: it is taken to be the author's address."""
+    received_at: datetime
+    known: ExampleKnown = ExampleKnown()
+
+
+class TriedMail(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of trying a condition on a mail."""
+
+    matched: bool = False
+    conditions: tuple[ConditionTrace, ...] = ()
+    problem: str = ""
+    """Why it could not be tried; empty: it was."""
+    subject: str = ""
+    sender: str = ""
+    """The envelope's, as it was taken to be."""
+
+
+class TriedMails(msgspec.Struct, frozen=True, kw_only=True):
+    """In the order of the question."""
+
+    mails: tuple[TriedMail, ...]
+
+
+class TryRule(Request[TriedMails], frozen=True, kw_only=True):
+    """Ask whether a condition alone fits mails, whatever other rules would do before it.
+
+    Nobody is asked about the mails: rating and what forums say are as `known`, or not known.
+    """
+
+    service: ClassVar[str] = "rules"
+    verb: ClassVar[str] = "try_rule"
+    answer: ClassVar[type] = TriedMails
+    condition: Condition
+    mails: Annotated[tuple[ExampleMail, ...], msgspec.Meta(max_length=EXAMPLES)]
+
+
 REQUESTS: tuple[type[Request[object]], ...] = (
     CheckRule,
     TryMail,
     AnalyseRules,
     BacktestRule,
     ReplayMail,
+    TryRule,
 )  # type: ignore[assignment]  # a Request[X] is a Request[object] for our use

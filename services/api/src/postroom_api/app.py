@@ -23,6 +23,7 @@ from postroom_api.http.desk import Desk
 from postroom_api.http.discovering import Discovering
 from postroom_api.http.door import Door
 from postroom_api.http.erasures import Erasures
+from postroom_api.http.example_runs import ExampleRuns
 from postroom_api.http.forum_desk import ForumDesk
 from postroom_api.http.granting import Granting
 from postroom_api.http.importing import Importing
@@ -35,6 +36,7 @@ from postroom_api.http.pace import Buckets
 from postroom_api.http.queue import QueueDesk
 from postroom_api.http.reading import Reading
 from postroom_api.http.render import Pages
+from postroom_api.http.rule_examples import ExampleDesk
 from postroom_api.http.rules import RuleDesk
 from postroom_api.http.second_factors import SecondFactors
 from postroom_api.http.sharing import Sharing
@@ -76,6 +78,7 @@ from postroom_api.postgres.overview import Overviews
 from postroom_api.postgres.own import Own
 from postroom_api.postgres.people import People
 from postroom_api.postgres.queue import Queue
+from postroom_api.postgres.rule_examples import RuleExamples
 from postroom_api.postgres.rule_life import RuleLife
 from postroom_api.postgres.rules import Rules
 from postroom_api.postgres.service_changes import ServiceChanges
@@ -155,8 +158,9 @@ async def start(process: Process) -> None:
     mailboxes = Mailboxes(access)
     letters, live = Letters(bus, settings.base_url), LiveFeed(bus, process.clock)
     mail = LinksByMail(letters, process.clock)
+    runs = ExampleRuns(services, RuleExamples(access))
     office, catalogue, connecting, discovering, sharing = _mailbox_desks(
-        access, mailboxes, services, seal, bus, process, relay, mail, live
+        access, mailboxes, services, seal, bus, process, relay, mail, live, runs
     )
     vitals = Vitals(bus)
     system = SystemDesk(
@@ -183,8 +187,9 @@ async def start(process: Process) -> None:
         desk, office,
         RuleDesk(
             services, office, desk, RuleLife(access), Suggestions(access), operations,
-            process.clock,
+            process.clock, RuleExamples(access),
         ),
+        ExampleDesk(runs, office, desk, RuleExamples(access), process.clock),
         trials, system, door, staff, own, catalogue, connecting, discovering, sharing,
         Submission(SubmissionPasswords(access), system, process.clock, relay),
         ForumDesk(services, Acts(access)),
@@ -260,6 +265,7 @@ def _mailbox_desks(
     publisher: ConfigurationRelay,
     mail: LinksByMail,
     live: LiveFeed,
+    runs: ExampleRuns,
 ) -> tuple[Office, Catalogue, Connecting, Discovering, Sharing]:
     """Return what is asked about mailboxes, the services they go through, and who shares them."""
     clock, shelf = process.clock, MailServices(access)
@@ -275,6 +281,7 @@ def _mailbox_desks(
         Grid(access),
         live,
         DeletedMailboxes(access),
+        runs,
     )
     catalogue = Catalogue(shelf, ServiceChanges(access), seal, clock, publisher)
     connecting = Connecting(office, catalogue, ConnectLinks(access), clock, mail)

@@ -12,7 +12,7 @@ from postroom_contract.commands import ReleaseMail
 from postroom_contract.events import MailSorted
 from postroom_contract.ids import derived_id
 from postroom_contract.mail import Envelope, Pointer, Role
-from postroom_contract.ruling import StoredMail, Trial, TryMail
+from postroom_contract.ruling import ExampleKnown, StoredMail, Trial, TryMail
 from postroom_contract.textless import without_text
 from postroom_mail.build import LOOP_HEADER
 from postroom_mail.tokens import TokenKeys, marker_valid
@@ -144,16 +144,25 @@ class SortMail:
         decision = decide(facts, ruleset, full=True, ticks=self.ticks)
         return Trial(summary=summary_of(read.mail, facts), decision=decision)
 
-    async def known_then(self, envelope: Envelope, raw: bytes, mail: StoredMail) -> Facts:
+    async def known_then(
+        self, envelope: Envelope, raw: bytes, known: StoredMail | ExampleKnown
+    ) -> Facts:
         """Return the facts of a mail that came, with the rating and all that was recorded."""
-        read = await self._read(raw, mail.charset, tokens=False)
+        return self.known_of(await self.read_alone(raw, known.charset), envelope, known)
+
+    async def read_alone(self, raw: bytes, charset: str) -> Mail:
+        """Return a mail; RefusedError when it goes beyond limits."""
+        return (await self._read(raw, charset, tokens=False)).mail
+
+    def known_of(self, mail: Mail, envelope: Envelope, known: StoredMail | ExampleKnown) -> Facts:
+        """Return the facts of a mail that was read, with what was recorded and nothing else."""
         return facts_of(
-            read.mail,
+            mail,
             envelope,
-            own_marker=self._is_ours(read.mail),
+            own_marker=self._is_ours(mail),
             zone=self._zone,
-            rating=mail.rating,
-            forums=mail.forums,
+            rating=known.rating,
+            forums=known.forums,
             quotable=self._rulesets.indexes_text(envelope.mailbox),
         )
 

@@ -15,6 +15,7 @@ from postroom_contract.ruling import (
     RuleProblem,
     RuleProblems,
     TryMail,
+    TryRule,
 )
 from postroom_rules.domain.analysis import findings
 from postroom_rules.domain.checks import problems
@@ -42,6 +43,7 @@ class Questions:
                 AnalyseRules: self.analyse,
                 BacktestRule: self._rehearsals.backtest,
                 ReplayMail: self._rehearsals.replay,
+                TryRule: self._rehearsals.examples,
             },
         )
 

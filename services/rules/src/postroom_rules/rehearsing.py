@@ -1,7 +1,11 @@
 """What rules would have done to mail that came: nothing is recorded, nothing is done.
 
-Law: a mail is judged by what was known of it then: the envelope that lies with its bytes, with the
-time, the way and the sender's authentication, the rating and what the forums said, as recorded.
+Laws:
+1. A mail is judged by what was known of it then: the envelope that lies with its bytes, with the
+   time, the way and the sender's authentication, the rating and what the forums said, as recorded.
+2. An example is tried on one condition alone: no rule before it stops it or changes its rating,
+   and nobody is asked. What was not known of it stays so: a condition on the rating or on members
+   does not fit a mail of which nothing was recorded.
 """
 
 from collections import OrderedDict
@@ -9,18 +13,22 @@ from typing import Final, Protocol
 
 from postroom_contract.codec import ENVELOPE_HEADER, ContractError, envelope_from_header
 from postroom_contract.documents import RuleDocument
-from postroom_contract.mail import Pointer
+from postroom_contract.mail import Envelope, Pointer
 from postroom_contract.ruling import (
     BacktestRule,
+    ExampleMail,
     MailOutcome,
     MailOutcomes,
     Outcome,
     Replayed,
     ReplayMail,
     StoredMail,
+    TriedMail,
+    TriedMails,
+    TryRule,
 )
 from postroom_rules.domain.decide import decide
-from postroom_rules.domain.drafts import has, outcome, with_draft
+from postroom_rules.domain.drafts import alone, has, outcome, tried_alone, with_draft
 from postroom_rules.domain.facts import Facts
 from postroom_rules.domain.plan import Plan
 from postroom_rules.handlers import SortMail
@@ -63,6 +71,36 @@ class Rehearsals:
             return Replayed(decision=None)
         plan = self._rulesets.of(question.account, question.mail.mailbox)
         return Replayed(decision=decide(facts, plan, full=True, ticks=self._sort.ticks))
+
+    async def examples(self, question: TryRule) -> TriedMails:
+        """Return what a condition says of each mail, or why it could not be tried."""
+        plan = alone(question.condition)
+        return TriedMails(
+            mails=tuple([await self._tried(question.account, plan, one) for one in question.mails])
+        )
+
+    async def _tried(self, account: str, plan: Plan, mail: ExampleMail) -> TriedMail:
+        try:
+            read = await self._sort.read_alone(mail.raw, mail.known.charset)
+        except RefusedError as error:
+            return TriedMail(problem=str(error))
+        author = next((one.address for one in read.from_ if one.address), "")
+        envelope = Envelope(
+            id="msg_example",
+            account=account,
+            mailbox="mbx_example",
+            role="mail",
+            recipient=mail.recipient,
+            sender=author if mail.sender is None else mail.sender,
+            received_at=mail.received_at,
+            sha256="",
+            size=len(mail.raw),
+            source="smtp",
+            authentication=mail.known.authentication,
+            transaction="txn_example",
+        )
+        facts = self._sort.known_of(read, envelope, mail.known)
+        return tried_alone(plan, facts, self._sort.ticks)
 
     async def _one(self, account: str, draft: RuleDocument, mail: StoredMail) -> MailOutcome:
         facts = await self._facts(account, mail)

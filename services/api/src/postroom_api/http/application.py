@@ -30,6 +30,7 @@ from postroom_api.http import (
     people_pages,
     profile_pages,
     queue_pages,
+    rule_example_pages,
     rule_pages,
     rules_elsewhere_pages,
     setup_pages,
@@ -64,6 +65,7 @@ from postroom_api.http.problems import answer
 from postroom_api.http.queue import QueueDesk
 from postroom_api.http.reading import Reading
 from postroom_api.http.render import Pages
+from postroom_api.http.rule_examples import ExampleDesk
 from postroom_api.http.rules import RuleDesk
 from postroom_api.http.security import Authentication, Deadline, Framing, principal_of
 from postroom_api.http.sharing import Sharing
@@ -93,7 +95,7 @@ PAGES = (
     setup_pages, forum_pages, granting_pages, ledger_pages,
     mail_domain_pages, queue_pages, message_pages, smtp_server_pages, spam_pages,
     suppression_pages, ticket_pages, viewing_pages, webhook_pages,
-    erasure_pages, rules_elsewhere_pages,
+    erasure_pages, rules_elsewhere_pages, rule_example_pages,
 )  # fmt: skip
 
 
@@ -104,6 +106,7 @@ class Desks:
     desk: Desk
     office: Office
     ruling: RuleDesk
+    examples: ExampleDesk
     trials: Trials
     system: SystemDesk
     door: Door

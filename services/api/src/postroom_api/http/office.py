@@ -1,5 +1,6 @@
 """What people set up: mailboxes and rules. The API and the pages are two faces of this."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
@@ -20,6 +21,7 @@ from postroom_api.domain.mailbox_settings import (
 from postroom_api.domain.values import PageOf, Principal, Rule
 from postroom_api.domain.visible import for_eyes
 from postroom_api.http.entries import address_of, asker_of, refuse, require_administrator
+from postroom_api.http.example_runs import ExampleRuns
 from postroom_api.http.problems import ProblemError, invalid, not_found
 from postroom_api.ports import Checks, Publisher, Services
 from postroom_api.postgres.deleted_mailboxes import DeletedMailbox, DeletedMailboxes
@@ -59,6 +61,7 @@ class Office:
         grid: Grid,
         checks: Checks,
         deleted: DeletedMailboxes,
+        examples: ExampleRuns,
     ) -> None:
         self._services = services
         self._mailboxes = mailboxes
@@ -71,6 +74,7 @@ class Office:
         self._grid = grid
         self._checks = checks
         self._deleted = deleted
+        self._examples = examples
 
     async def mailboxes(self, who: Principal) -> list[Mailbox]:
         """Return the first mailboxes by name, as many as one may choose from on a page."""
@@ -323,13 +327,16 @@ class Office:
         return rule
 
     async def change_rule(self, who: Principal, changed: Rule) -> Rule:
-        """Write a changed rule; live everywhere on return."""
+        """Write a changed rule; live everywhere, and tried on its examples, on return."""
         await self.may_rule(who, changed.scope)
         await self.check_rule(who, changed.condition, changed.actions)
         if not await self._rules.change_rule(who, changed):
             raise not_found("rule")
-        await self._publisher.settled(LIVE_SECONDS)
-        return await self.rule(who, changed.id)
+        written = await self.rule(who, changed.id)
+        await asyncio.gather(
+            self._publisher.settled(LIVE_SECONDS), self._examples.run(who, written)
+        )
+        return written
 
     async def move_rule(self, who: Principal, rule: str, by: int) -> None:
         """Let a rule be tried before or after its neighbour; live everywhere on return."""

@@ -76,7 +76,7 @@ async def _form_page(
 
 async def _findings(who: Principal, ruling: RuleDesk, rule: Rule) -> list[Any]:
     found = await ruling.warnings(who, _mailbox(rule) or None)
-    return [one for one in found or [] if one.rule == rule.id]
+    return [one for one in found if one.rule == rule.id]
 
 
 @get("/rules", include_in_schema=False)
@@ -90,7 +90,7 @@ async def rules_page(request: Req, who: Who, office: Of, ruling: Ruling) -> Resp
         rules=rules,
         names=names,
         hits=await ruling.hits(who),
-        findings=_by_rule(found or []),
+        findings=_by_rule(found),
         rule_names={one.id: one.name for one in rules},
     )
 
@@ -182,7 +182,10 @@ async def _submitted(
                 raise
             error = str(problem)
         else:
-            return Redirect("/rules", status_code=SEE_OTHER)
+            # What fails is shown where it can be mended.
+            failing = rule is not None and await desks.ruling.failing(who, rule)
+            place = f"/rules/{rule.id}" if rule is not None and failing else "/rules"
+            return Redirect(place, status_code=SEE_OTHER)
     return await _form_page(
         request, who, desks, form, rule=rule, error=error, days=days, suggested=suggested
     )

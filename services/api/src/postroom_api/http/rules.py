@@ -31,6 +31,7 @@ from postroom_api.http.office import Office
 from postroom_api.http.problems import ProblemError, invalid, not_found
 from postroom_api.ports import PatientServices, ServiceProblemError
 from postroom_api.postgres.operations import Operations
+from postroom_api.postgres.rule_examples import RuleExamples
 from postroom_api.postgres.rule_life import RuleLife
 from postroom_api.postgres.suggestions import Suggestions
 from postroom_contract.documents import RuleDocument
@@ -71,6 +72,7 @@ class RuleDesk:
         seen: Suggestions,
         operations: Operations,
         clock: Clock,
+        examples: RuleExamples,
     ) -> None:
         self._services = services
         self._office = office
@@ -79,6 +81,7 @@ class RuleDesk:
         self._seen = seen
         self._operations = operations
         self._clock = clock
+        self._examples = examples
         self._attempts = Attempts(BACKTESTS_A_MINUTE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -140,10 +143,14 @@ class RuleDesk:
         return await self._office.change_rule(who, live)
 
     async def analysis(self, who: Principal, mailbox: str | None = None) -> list[RuleFinding]:
-        """Return what is wrong with rules together: of a mailbox, or of the first of all.
+        """Return what is wrong with rules together, and which examples came out wrong.
 
-        UnavailableError when nobody answers.
+        Of a mailbox, or of the first of all. UnavailableError when nobody answers.
         """
+        found = await self._provable(who, mailbox)
+        return [*found, *await self._examples.findings(who, mailbox)]
+
+    async def _provable(self, who: Principal, mailbox: str | None) -> list[RuleFinding]:
         rules = [one for one in await self._office.rules(who) if one.active][:MOST_RULES]
         if mailbox is not None:
             await self._office.named_mailbox(who, mailbox)
@@ -163,14 +170,18 @@ class RuleDesk:
             found.update(dict.fromkeys(answer.findings))
         return list(found)
 
-    async def warnings(
-        self, who: Principal, mailbox: str | None = None
-    ) -> list[RuleFinding] | None:
-        """Return the same for a page, which does without; None when nobody answers."""
+    async def warnings(self, who: Principal, mailbox: str | None = None) -> list[RuleFinding]:
+        """Return the same for a page, which does without what nobody answers."""
         try:
             return await self.analysis(who, mailbox)
         except (UnavailableError, ServiceProblemError):
-            return None
+            return await self._examples.findings(who, mailbox)
+
+    async def failing(self, who: Principal, rule: Rule) -> bool:
+        """Return whether an example of a rule came out otherwise than it should."""
+        mailbox = rule.scope if _of_mailbox(rule) else None
+        found = await self._examples.findings(who, mailbox)
+        return any(one.rule == rule.id for one in found)
 
     async def backtest(self, who: Principal, draft: Rule, days: int) -> Operation:
         """Begin to try a draft on the mail of the last days; its scope says of which mailbox."""

@@ -62,7 +62,10 @@ async def analyse_rules(
         QueryParameter(description="Only of this mailbox and its account's; else of the first 20"),
     ] = None,
 ) -> PageOf[RuleFinding]:
-    """Never a false alarm, and not everything: unreachable, contradictory, double, looping."""
+    """Never a false alarm, and not everything: unreachable, contradictory, double, looping.
+
+    And which of the mails kept as examples came out otherwise than they should.
+    """
     return PageOf(data=await ruling.analysis(who, mailbox), next_cursor=None)
 
 

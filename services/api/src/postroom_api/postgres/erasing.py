@@ -55,6 +55,12 @@ class Erasing:
                 now,
             )
             ids = [row["id"] for row in rows]
+            # Mails of theirs that were pasted as examples of rules; those that came go with them.
+            await connection.execute(
+                "DELETE FROM config.rule_example WHERE account = config.my_account()"
+                " AND (lower(sender) = $1 OR lower(recipient) = $1)",
+                address,
+            )
             await record(connection, who, "person.erased", name, mails=len(ids))
             await record_all(connection, who, "message.erased", {one: {} for one in ids})
             return ids, await _counted(connection, ids, _posts(rows), address)

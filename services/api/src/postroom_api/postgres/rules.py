@@ -123,8 +123,9 @@ class Rules:
         return True
 
     async def delete_rule(self, who: Principal, rule: str) -> bool:
-        """Take a rule away; False when there was none."""
+        """Take a rule away, with its examples; False when there was none."""
         async with self._access.principal(who) as connection:
+            await connection.execute("DELETE FROM config.rule_example WHERE rule = $1", rule)
             scope = await connection.fetchval(
                 "DELETE FROM config.rule WHERE id = $1 RETURNING scope", rule
             )

@@ -175,6 +175,14 @@ class Worker:
             status = await connection.execute(
                 "DELETE FROM config.deleted_mailbox WHERE deleted_at < $1", before
             )
+            # Examples of rules that can be brought back no more.
+            await connection.execute(
+                "DELETE FROM config.rule_example e"
+                " WHERE NOT EXISTS (SELECT 1 FROM config.rule WHERE id = e.rule)"
+                " AND NOT EXISTS (SELECT 1 FROM config.deleted_mailbox d WHERE"
+                " d.account = e.account AND d.rules @> jsonb_build_array("
+                "jsonb_build_object('id', e.rule)))"
+            )
         return int(status.rpartition(" ")[2])
 
     async def forget_refusals(self, before: datetime) -> int:

@@ -91,7 +91,7 @@ class ErasingRows:
                 encode(event).decode(),
                 one.taught,
             )
-            for table in ("webhook_call", "auto_answer"):
+            for table in ("webhook_call", "auto_answer", "rule_example"):
                 await connection.execute(
                     f"DELETE FROM config.{table} WHERE account = $1 AND mail = $2",  # noqa: S608 - constants
                     one.account,

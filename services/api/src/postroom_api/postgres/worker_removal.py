@@ -31,9 +31,9 @@ LARGE: Final = (
 )  # fmt: skip
 """Projections: they may be large, and are deleted piece by piece."""
 REST: Final = (
-    "rule_version", "ticket", "webhook", "notice", "operation", "setup", "address_failure",
-    "deleted_mailbox",
-    "idempotency", "forum", "connect_link", "mail_service", "mailbox_summary", "mailbox_word",
+    "rule_example", "rule_version", "ticket", "webhook", "notice", "operation", "setup",
+    "address_failure", "deleted_mailbox", "idempotency", "forum", "connect_link",
+    "mail_service", "mailbox_summary", "mailbox_word",
     "recovery_code", "second_factor", "link", "token", "session", "person", "audit",
 )  # fmt: skip
 PIECE: Final = 2_000

@@ -1,9 +1,13 @@
-"""A ruleset as it would be with a draft in it."""
+"""A ruleset as it would be with a draft in it, and a condition alone."""
+
+import msgspec
 
 from postroom_contract.documents import RuleDocument
-from postroom_contract.rules import Decision
-from postroom_contract.ruling import Outcome
-from postroom_rules.domain.plan import Plan, Ruleset
+from postroom_contract.rules import Condition, Decision
+from postroom_contract.ruling import Outcome, TriedMail
+from postroom_rules.domain.decide import decide
+from postroom_rules.domain.facts import Facts
+from postroom_rules.domain.plan import Plan, Ruleset, Ticks
 
 
 def with_draft(plan: Plan, draft: RuleDocument) -> Plan:
@@ -57,3 +61,24 @@ def outcome(decision: Decision, rule: str) -> Outcome:
         if trace.rule == rule and (trace.matched or trace.done):
             return Outcome(matched=trace.matched, done=trace.done)
     return Outcome(matched=False)
+
+
+def alone(when: Condition) -> Plan:
+    """Return a plan of one rule that does nothing."""
+    rule = RuleDocument(
+        id="rul_alone", account="", scope="", name="", active=True, when=when, then=(), version=0
+    )
+    return Plan(Ruleset(0, (rule,)))
+
+
+def tried_alone(plan: Plan, facts: Facts, ticks: Ticks) -> TriedMail:
+    """Return whether the one rule fits; of what is too much to show nothing is shown."""
+    tried = TriedMail(subject=facts.subject, sender=facts.envelope_from)
+    for trace in decide(facts, plan, ticks=ticks).trace:
+        tried = msgspec.structs.replace(
+            tried,
+            matched=trace.matched,
+            conditions=trace.conditions,
+            problem="; ".join(trace.done),
+        )
+    return tried
