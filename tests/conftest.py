@@ -19,6 +19,8 @@ from support.system import System
 def pytest_configure() -> None:
     """Give each of several test processes a range of ports of its own (see tcp_ports)."""
     backends.name()  # one that does not exist is said before anything runs
+    # Each httpx client reads the authorities of the whole world, 30 ms: tests speak to nobody there.
+    os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "no_authority.pem")
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker:
         share = 10_000 // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])

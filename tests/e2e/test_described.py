@@ -21,7 +21,7 @@ from support.corpora import soaking
 from support.system import System
 from support.world import World
 
-EXAMPLES = 25 if soaking("described") else 3
+EXAMPLES = 25 if soaking("described") else 2
 """Of each operation, and of each kind: fitting and unfitting; 25 in `make soak NAME=described`."""
 CHECKS = [
     not_a_server_error,

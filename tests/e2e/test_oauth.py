@@ -3,6 +3,7 @@
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -13,6 +14,7 @@ from support.client import Api, letter, wire
 from support.dovecot import USER, Dovecot
 from support.mail_provider import CLIENT_SECRET, MailProvider
 from support.pictures import DESK, take
+from support.sharing import Account
 from support.system import System
 from support.waiting import eventually
 
@@ -21,7 +23,6 @@ pytestmark = pytest.mark.skipif(
     reason=f"needs {dovecot.missing()}: apt-get install dovecot-imapd dovecot-pop3d",
 )
 SECRET = "tomatoes in may"
-ANNA, BEN = "anna@example.org", "ben@example.org"
 
 
 @pytest.fixture
@@ -82,13 +83,14 @@ async def checked(api: Api, mailbox: str) -> Any:
 
 @browser.NEEDED
 async def test_a_mailbox_is_connected_by_signing_in_at_its_provider(
-    running: System, api: Api, server: Dovecot, provider: MailProvider
+    account: Account, server: Dovecot, provider: MailProvider
 ) -> None:
+    running, api, email = account.system, account.api, account.person("anna")
     server.put(wire(letter("Ben <ben@example.net>", USER, "Hello Anna", message_id="1@x")))
     service = await house(api, server, provider)
-    await person(api, running, ANNA, "Anna")
+    await person(api, running, email, "Anna")
     async with browser.chromium() as chrome:
-        anna = await signed_in(chrome, running, ANNA)
+        anna = await signed_in(chrome, running, email)
         watch = browser.Watch(anna, running.base_url)
         await anna.goto(f"{running.base_url}/mailboxes/new?service={service}")
         await anna.get_by_label("Name").fill("My mail")
@@ -136,13 +138,13 @@ async def nothing_is_told(running: System, api: Api, box: str, provider: MailPro
 
 
 async def test_a_grant_lasts_is_renewed_and_ends_with_a_word(
-    running: System, api: Api, server: Dovecot, provider: MailProvider
+    account: Account, server: Dovecot, provider: MailProvider
 ) -> None:
+    running, api, email = account.system, account.api, account.person("anna")
     service = await house(api, server, provider)
-    await person(api, running, ANNA, "Anna")
-    signed = await api.client.post("/sign-in", data={"email": ANNA, "password": SECRET})
-    cookie = signed.cookies["postroom_session"]
-    async with Api(running, {"Cookie": f"postroom_session={cookie}"}) as anna:
+    await person(api, running, email, "Anna")
+    cookie = await session(running, email)
+    async with Api(running, {"Cookie": cookie}) as anna:
         made = await anna.post(
             "/mailboxes", name="My mail", kind="user", service=service,
             source={"type": "imap", "login": USER},
@@ -154,7 +156,7 @@ async def test_a_grant_lasts_is_renewed_and_ends_with_a_word(
             there = await anna.client.get(f"/mailboxes/{box}/sign-in")
             kept = there.cookies["postroom_grant"]
             back = await anna.client.get(there.headers["location"])
-            both = {"Cookie": f"postroom_session={cookie}; postroom_grant={kept}"}
+            both = {"Cookie": f"{cookie}; postroom_grant={kept}"}
             path = back.headers["location"].removeprefix(running.base_url)
             return (await anna.client.get(path, headers=both)).status_code
 
@@ -197,24 +199,27 @@ async def test_a_grant_lasts_is_renewed_and_ends_with_a_word(
     connection = await asyncpg.connect(url)
 
     async def forgotten() -> bool:
-        return not await connection.fetchval('SELECT count(*) FROM "fetch".grants')
+        asked = 'SELECT count(*) FROM "fetch".grants WHERE mailbox = $1'
+        return not await connection.fetchval(asked, box)
 
     await eventually(forgotten, what="the grant is forgotten")
     await connection.close()
 
 
-async def session(api: Api, email: str) -> str:
-    signed = await api.client.post("/sign-in", data={"email": email, "password": SECRET})
+async def session(system: System, email: str) -> str:
+    async with httpx.AsyncClient(base_url=system.base_url, timeout=20) as client:
+        signed = await client.post("/sign-in", data={"email": email, "password": SECRET})
     return f"postroom_session={signed.cookies['postroom_session']}"
 
 
 async def test_what_comes_back_counts_once_and_for_whom_it_was(
-    running: System, api: Api, server: Dovecot, provider: MailProvider
+    account: Account, server: Dovecot, provider: MailProvider
 ) -> None:
+    running, api, email = account.system, account.api, account.person("anna")
     service = await house(api, server, provider)
-    await person(api, running, ANNA, "Anna")
-    await person(api, running, BEN, "Ben")
-    hers, his = await session(api, ANNA), await session(api, BEN)
+    await person(api, running, email, "Anna")
+    await person(api, running, account.person("ben"), "Ben")
+    hers, his = await session(running, email), await session(running, account.person("ben"))
     async with Api(running, {"Cookie": hers}) as anna, Api(running, {"Cookie": his}) as ben:
         made = await anna.post(
             "/mailboxes", name="My mail", kind="user", service=service,

@@ -6,6 +6,7 @@ import time
 
 from support.client import Api, letter, send, wire
 from support.operator import broker, forum_database, provision_again
+from support.sharing import Account
 from support.sink import Sink
 from support.system import System
 from support.waiting import eventually
@@ -94,10 +95,9 @@ async def test_a_poisonous_mail_is_set_aside_and_the_rest_flows(
     assert entry["redone_at"]
 
 
-async def test_a_frozen_database_is_a_503_and_mail_still_comes_in(
-    running: System, api: Api
-) -> None:
-    forum = await api.forum("Garden", GARDEN)
+async def test_a_frozen_database_is_a_503_and_mail_still_comes_in(account: Account) -> None:
+    running, api, garden = account.system, account.api, account.at("garden")
+    forum = await api.forum("Garden", garden)
     running.sigstop("postgres")
     try:
         for path in ("/messages", "/api/v1/messages", "/forums"):
@@ -108,8 +108,8 @@ async def test_a_frozen_database_is_a_503_and_mail_still_comes_in(
             assert took < 6, (path, took)
             assert "database (Postgres) does not answer" in answer.text
             assert answer.headers["retry-after"]
-        mail = letter(ANNA, GARDEN, "Meanwhile", message_id="m@x")
-        await asyncio.to_thread(send, running, mail, ANNA, GARDEN)
+        mail = letter(ANNA, garden, "Meanwhile", message_id="m@x")
+        await asyncio.to_thread(send, running, mail, ANNA, garden)
     finally:
         running.sigcont("postgres")
 
@@ -121,16 +121,15 @@ async def test_a_frozen_database_is_a_503_and_mail_still_comes_in(
     await api.messages(1)
 
 
-async def test_without_a_broker_senders_wait_and_the_page_says_so(
-    running: System, api: Api, sink: Sink
-) -> None:
-    forum = await api.forum("Garden", GARDEN, BEN)
+async def test_without_a_broker_senders_wait_and_the_page_says_so(account: Account) -> None:
+    running, api, garden = account.system, account.api, account.at("garden")
+    forum = await api.forum("Garden", garden, account.person("ben"))
     running.sigstop("nats")  # unreachable for as long as the test wants
     try:
-        mail = letter(ANNA, GARDEN, "Waiting", message_id="w@x")
+        mail = letter(ANNA, garden, "Waiting", message_id="w@x")
 
         async def refused() -> bool:
-            code = await asyncio.to_thread(_try_to_send, running, mail)
+            code = await asyncio.to_thread(_try_to_send, running, mail, garden)
             return code == 451
 
         await eventually(refused, 60, what="451")
@@ -148,18 +147,18 @@ async def test_without_a_broker_senders_wait_and_the_page_says_so(
     pids = {child.name: child.pid for child in running.state.children}
 
     async def accepted() -> bool:
-        return await asyncio.to_thread(_try_to_send, running, mail) == 250
+        return await asyncio.to_thread(_try_to_send, running, mail, garden) == 250
 
     await eventually(accepted, 30, what="SMTP takes mail again")
     await api.topics(forum, 1, 60)
-    assert len(await sink.wait_for(1)) == 1
+    assert len(await account.sink.wait_for(1)) == 1
     assert {child.name: child.pid for child in running.state.children} == pids, "no restart"
 
 
-def _try_to_send(system: System, mail) -> int:
+def _try_to_send(system: System, mail, garden: str) -> int:
     try:
         with smtplib.SMTP("127.0.0.1", system.smtp_port, timeout=30) as client:
-            client.sendmail(ANNA, [GARDEN], wire(mail))
+            client.sendmail(ANNA, [garden], wire(mail))
     except smtplib.SMTPRecipientsRefused as error:
         return next(iter(error.recipients.values()))[0]
     except smtplib.SMTPResponseException as error:

@@ -3,8 +3,8 @@
 import json
 import os
 import secrets
-import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from support.waiting import eventually
 
 START_SECONDS = 60.0
 BANNER = "Ctrl-C"
-DROPPED = ("POSTROOM_", "NO_COLOR", "PYTEST_")
+DROPPED = ("POSTROOM_", "NO_COLOR", "PYTEST_", "SSL_CERT_FILE")
 
 
 class System:
@@ -62,7 +62,7 @@ class System:
 
     def begin_as(self, other: "System") -> None:
         """Take over the home of one that was started once and stopped: saves making it anew."""
-        shutil.copytree(other.home.path, self.home.path, symlinks=True)
+        subprocess.run(["cp", "-a", other.home.path, self.home.path], check=True)
         (self.home.path / "state.json").unlink(missing_ok=True)  # its ports were another's
         self.admin_email, self.admin_password = other.admin_email, other.admin_password
 
