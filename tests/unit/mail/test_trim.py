@@ -107,6 +107,7 @@ def test_nothing_is_lost_of_anything(pieces: list[str]) -> None:
         "2016年5月2日(月) 10:30 Anna <anna@example.org>:",
         "2016년 5월 2일 (월) 오전 10:30, Anna <anna@example.org>님이 작성:",
         "Anna <anna@example.org>, 2 May 2016 Pzt, 10:30 tarihinde şunu yazdı:",
+        "--- On Tue, 6/1/10, Anna wrote:",
         "-----Original Message-----",
         "----- Ursprüngliche Nachricht -----\nVon: Anna <anna@example.org>\nAn: Ben\nBetreff: x",
         "________________\nDe : Anna <a@example.org>\nEnvoyé : lundi 2 mai\nÀ : Ben\nObjet : x",

@@ -170,7 +170,7 @@ def _attributes(said: str, *, quoted: bool) -> bool:
         sure = quoted or (bare.endswith(">:") and _TIME.search(said) is not None)
         return sure and address and date
     # Without quote marks everything below it goes, so it must be sure.
-    return quoted or address or _TIME.search(said) is not None
+    return quoted or address or bare.startswith("--- ") or _TIME.search(said) is not None
 
 
 def _says_wrote(said: str) -> bool:
