@@ -80,3 +80,11 @@ def test_cursors_are_read_back_and_others_refused():
     for wrong in ("", "!", "e30", "WyJhIl0", "a" * 5):
         with pytest.raises(cursors.CursorError):
             cursors.time_and_id(wrong)
+
+
+def test_what_is_quoted_is_folded_away_but_for_a_mail_that_only_quotes():
+    made = entry(b"From: a@b.example\r\n\r\nYes.\r\n\r\nBen <c@d.example> wrote:\r\n> Ripe?\r\n")
+    assert made.text.split("\n")[:4] == ["Yes.", "", "Ben <c@d.example> wrote:", "> Ripe?"]
+    assert made.elided[0] in {1, 2}
+    only = entry(b"From: a@b.example\r\n\r\nBen <c@d.example> wrote:\r\n> Ripe?\r\n")
+    assert only.elided == ()

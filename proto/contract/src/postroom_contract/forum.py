@@ -155,6 +155,10 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     removed_at: datetime | None = None
     removed_by: str = ""
     """Their name, for those who run the forum."""
+    own: str = ""
+    """`text` without `elided`; empty where nothing is elided."""
+    elided: str = ""
+    """What `text` quotes of other mails and signs with: pages fold it away."""
 
 
 class Topics(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import msgspec
 from postroom_contract.mail import AttachmentSummary
 from postroom_forum_bridge.domain.addresses import address_key
 from postroom_mail.text import clean_subject, one_line
+from postroom_mail.trim import elided_lines, part
 from postroom_mail.values import Mail
 
 MAX_NAME = 200
@@ -21,6 +22,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     author_email: str
     subject: str
     text: str
+    """All of it: this is what goes out."""
+    elided: tuple[int, ...] = ()
+    """The lines of it that a page folds away, as `postroom_mail.trim` counts them."""
     origin: Literal["mail", "web"]
     mail: str | None
     named: tuple[str, ...]
@@ -60,6 +64,7 @@ def entry_of(
         author_email=author.address if author else envelope_sender,
         subject=one_line(mail.subject),
         text=mail.text,
+        elided=folded(mail.text),
         origin="mail",
         mail=mail_id,
         named=named,
@@ -70,6 +75,12 @@ def entry_of(
         correlation=mail_id,
         causation=causation,
     )
+
+
+def folded(text: str) -> tuple[int, ...]:
+    """Return the lines of a mail's text that a page folds away: none if nothing else were left."""
+    lines = elided_lines(text)
+    return lines if part(text, lines).own else ()
 
 
 def title_of(subject: str, forum_name: str) -> str:

@@ -7,6 +7,7 @@ import msgspec
 from postroom_contract import forum
 from postroom_contract.mail import AttachmentSummary
 from postroom_forum_bridge.domain.addresses import address_key
+from postroom_mail.trim import Trimmed, part
 
 FORUM: Final = """
     SELECT f.id, f.name, f.address, f.state, f.description, f.joining, f.visible, f.version,
@@ -41,8 +42,8 @@ TOPIC: Final = """
 """
 POST: Final = """
     SELECT p.id, p.topic, p.parent, p.placeholder, p.author_name, p.author_email, p.subject,
-           p.text, p.message_id, p.origin, p.mail, p.attachments, p.created_at, p.removed_at,
-           p.removed_by, CASE WHEN p.removed_at IS NOT NULL THEN 'removed'
+           p.text, p.elided, p.message_id, p.origin, p.mail, p.attachments, p.created_at,
+           p.removed_at, p.removed_by, CASE WHEN p.removed_at IS NOT NULL THEN 'removed'
                WHEN p.held THEN 'held' ELSE 'shown' END AS state, d.*
       FROM forum.post p
      CROSS JOIN LATERAL (
@@ -96,13 +97,18 @@ def post_of(row: Any, *, runs: bool = True) -> forum.Post:
     values = dict(row)
     deliveries = forum.Deliveries(**{state: values.pop(state) for state in _STATES})
     files = msgspec.json.decode(values.pop("attachments"), type=tuple[AttachmentSummary, ...])
-    post = forum.Post(**values, attachments=files, deliveries=deliveries)
+    parts = Trimmed("", "")
+    if elided := values.pop("elided"):
+        parts = part(values["text"], elided)
+    post = forum.Post(
+        **values, own=parts.own, elided=parts.elided, attachments=files, deliveries=deliveries
+    )
     return post if runs or post.state == "shown" else _blank(post)
 
 
 def _blank(post: forum.Post) -> forum.Post:
     """Return what is left of a removed post for others: its place."""
     return msgspec.structs.replace(
-        post, author_name="", author_email="", subject="", text="", message_id="", mail=None,
-        attachments=(), deliveries=forum.Deliveries(), removed_by="",
+        post, author_name="", author_email="", subject="", text="", own="", elided="",
+        message_id="", mail=None, attachments=(), deliveries=forum.Deliveries(), removed_by="",
     )  # fmt: skip

@@ -193,10 +193,12 @@ class PostgresWork:
             entry.correlation,
             entry.causation,
             held,
+            list(entry.elided),
         )
         columns = (
             "id, forum, topic, parent, message_id, author_name, author_email, subject, text,"
-            " origin, mail, named, attachments, created_at, correlation, causation, held"
+            " origin, mail, named, attachments, created_at, correlation, causation, held,"
+            " elided"
         )
         numbers = ", ".join(f"${number}" for number in range(1, len(values) + 1))
         if place.fills:
