@@ -54,10 +54,11 @@ bench: $(STAMP) ## measure against a peer: NAME=smtp, outbound (Postfix), fetch-
 	@test -f "tests/bench/$(BENCH).py" || { echo "make bench NAME=smtp, outbound, fetch-imap, fetch-pop3, rules, spam, config, log or idle"; exit 2; }
 	@PYTHONPATH=tests $(BIN)/python -m bench.$(BENCH)
 
-soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger, smtp-ledger and fetch-kill (kills), described (API), fetch-many (1,000 mailboxes), smtp-slots, view (all spam in a browser), powercut (needs root)
+soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger, smtp-ledger and fetch-kill (kills), described (API), archive (a list's mails in 20 orders), fetch-many (1,000 mailboxes), smtp-slots, view (all spam in a browser), powercut (needs root)
 	@case "$(NAME)" in \
 	  reading) tests=tests/integration/reading ;; \
 	  ledger) tests=tests/e2e/test_ledger.py ;; \
+	  archive) tests=tests/integration/forum_bridge/test_archive.py ;; \
 	  described) tests=tests/e2e/test_described.py ;; \
 	  fetch-kill) tests=tests/integration/fetcher/test_kills.py ;; \
 	  fetch-many) tests=tests/integration/fetcher/test_many.py ;; \
@@ -65,7 +66,7 @@ soak: $(STAMP) ## the long form of a proof: NAME=reading (all corpora), ledger, 
 	  smtp-slots) tests=tests/integration/smtp/test_ways_out.py ;; \
 	  view) tests=tests/integration/api/test_hostile_view.py ;; \
 	  powercut) tests="tests/integration/test_powercut.py tests/e2e/test_powercut.py" ;; \
-	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, described, fetch-kill, fetch-many, smtp-ledger, smtp-slots, view or powercut"; exit 2 ;; \
+	  *) echo "make soak NAME=reading (every mail of ../shared/corpora), ledger, described, archive, fetch-kill, fetch-many, smtp-ledger, smtp-slots, view or powercut"; exit 2 ;; \
 	esac; POSTROOM_SOAK=$(NAME) $(BIN)/python -m pytest -s --timeout=7200 $$tests $(ARGS)
 
 screens: $(STAMP) ## walk through every page in a browser; pictures, and contact sheets of them, in SCREENS=directory

@@ -112,6 +112,9 @@ THREADS = {
     "References cut at the root": [
         mail("a"), mail("b", "a"), mail("c", "b"), mail("d", "b", "c"), mail("e", "d"),
     ],
+    "an answer to what went to another list, which alone names the root here": [
+        mail("r"), mail("b", "r", "p"), ("c", ("b",), ()), mail("d", "p", "b"),
+    ],
     "two threads side by side": [
         mail("a"), mail("b", "a"), mail("x"), mail("y", "x"), mail("c", "a", "b"),
     ],

@@ -5,8 +5,8 @@ Laws:
    before it: mails of one thread make one tree in every order.
 2. A parent that has not come is a placeholder, which it fills under the same id. What was said of
    a post's place before it came is completed then, never contradicted.
-3. One mail joins at most two topics, and only where something was missing before: naming many
-   topics in References cannot throw them together.
+3. One mail joins at most two topics, and only where something was missing before (itself, or what
+   it answers): naming many topics in References cannot throw them together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ from postroom_contract.ids import derived_id
 
 MAX_NAMED: Final = 50
 """Ids of one mail that are looked up and noted."""
+MAX_JOINED: Final = 2
+"""Topics that one mail may show to be one."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -107,7 +109,7 @@ def place(
         return None
     post = (own.post if own else None) or drawn or post_id(forum, names.message_id)
     parent = None if parent_descends else names.parent
-    topic, merged = _topics(own, parent, names, known)
+    topic, merged = _topics(own, names, known)
     parent_known = known.get(parent) if parent else None
     absent = parent if parent and (parent_known is None or parent_known.post is None) else None
     return Place(
@@ -129,16 +131,17 @@ def _parent_post(forum: str, parent: str | None, known: Known | None) -> str | N
 
 
 def _topics(
-    own: Known | None, parent: str | None, names: Names, known: Mapping[str, Known]
+    own: Known | None, names: Names, known: Mapping[str, Known]
 ) -> tuple[str | None, str | None]:
     """Return the topic to stand in and the one that is joined to it.
 
-    The side of the parent survives: there is the root.
+    The side of the ancestors survives: there is the root. What is not here yet does not know its
+    own place, so the next of the mail's ancestors is asked too; the first that is here decides.
     """
-    upper = known.get(parent) if parent else None
-    if upper is None:
-        upper = next((known[one] for one in names.named if one in known), None)
-    if upper is None:
-        return (own.topic if own else None), None
-    merged = own.topic if own and own.topic != upper.topic else None
-    return upper.topic, merged
+    met = [own.topic] if own else []
+    for upper in (known[one] for one in names.named if one in known):
+        if upper.topic not in met:
+            met.append(upper.topic)
+        if upper.real or len(met) == MAX_JOINED:
+            break
+    return (met[-1] if met else None), (met[0] if len(met) == MAX_JOINED else None)
