@@ -106,6 +106,7 @@ async def test_an_undo_on_the_page(account: Account) -> None:
         await expect(page.get_by_label("Addresses, one a line")).to_have_value(support)
         await page.get_by_role("button", name="Delete mailbox “Support”").click()
         await page.get_by_role("link", name="Deleted", exact=True).click()
+        await expect(page.get_by_role("button", name="Bring back Support")).to_be_visible()
         await take(page, "mailboxes-deleted")
         await page.get_by_role("button", name="Bring back Support").click()
         await expect(page.get_by_role("heading", name="Support")).to_be_visible()

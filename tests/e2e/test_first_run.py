@@ -159,7 +159,7 @@ async def test_a_first_mailbox_by_pop3_with_a_rule_from_its_form(
         await page.goto(f"{running.base_url}/setup/arrival/{box}")
         await page.get_by_role("button", name="Receive now").click()
         await page.get_by_role("link", name="Invoice 17").click()
-        await expect(page.get_by_text("Bills")).to_be_visible()
+        await expect(page.get_by_text("Bills", exact=True).first).to_be_visible()
         await expect(page.get_by_text("matched", exact=True)).to_be_visible()
 
 

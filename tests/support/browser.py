@@ -64,6 +64,7 @@ class Watch:
 
 async def overflow(page: Page) -> int:
     """By how many pixels the page is wider than the window."""
+    await page.wait_for_function("document.body !== null")  # a link may just have been followed
     return int(
         await page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
