@@ -195,6 +195,7 @@ async def test_a_program_is_told_and_told_again(account: Account) -> None:
             await browser.sign_in(page, account.system, "/webhooks", account)
             await take(page, "webhooks")
             await page.get_by_role("link", name="Desk").click()
+            await expect(page.get_by_role("button", name="Call again")).to_be_visible()
             await take(page, "webhook")
             await page.get_by_role("button", name="Call again").click()
             await eventually(lambda: len(program.calls) == 3, what="it is called again")

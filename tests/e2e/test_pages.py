@@ -88,6 +88,7 @@ async def test_a_walk_from_signing_in_to_a_discussion(
         await take(page, "forum")
 
         await page.get_by_role("link", name="Messages").click()
+        await expect(page.get_by_role("heading", name="Messages")).to_be_visible()
         await take(page, "messages")
         await page.get_by_role("link", name="When do the tomatoes go out?", exact=True).click()
         await expect(page.get_by_text("posted to forum")).to_be_visible()

@@ -62,6 +62,7 @@ async def test_what_waits_is_tried_dropped_held_and_let_go(account: Account) -> 
         await take(page, "queue")
         # Ben has made room.
         await page.get_by_role("link", name=full).click()
+        await expect(page.get_by_role("button", name="Try all now")).to_be_visible()
         await take(page, "destination")
         sink.sink.accept(ben)
         await page.get_by_role("button", name="Try all now").click()

@@ -250,6 +250,7 @@ async def test_a_rule_is_written_tried_and_made_live_on_the_page(account: Accoun
         await expect(page.get_by_text("would have matched 1 mail in 7 days")).to_be_visible()
         await take(page, "rules-shadow")
         await page.get_by_role("link", name="Bills of the shop").click()
+        await expect(page.get_by_role("button", name="Make it live")).to_be_visible()
         await take(page, "rule-in-shadow")
         await page.get_by_role("button", name="Make it live").click()
         await expect(page.locator("ol.list .tag")).to_have_count(0)
