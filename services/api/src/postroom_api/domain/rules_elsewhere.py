@@ -37,7 +37,7 @@ class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """What could not be said, of which rule (by name, or its place in the file)."""
+    """What could not be said, of which rule (by name, or its place); empty: of the whole file."""
 
     rule: str
     words: str

@@ -5,7 +5,7 @@ ended with `stop`. Sieve keeps a mail unless a command says otherwise, and so do
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -17,30 +17,26 @@ from postroom_api.domain.rules_elsewhere import (
     LeftOut,
     UnreadableError,
 )
-from postroom_api.domain.sieve import Argument, Call, GrammarError, Tag, parse
+from postroom_api.domain.sieve import Call, GrammarError, parse
+from postroom_api.domain.sieve_commands import COMMANDS, Arguments, arguments_of, keeps
 from postroom_contract.rules import (
     Action,
-    AddTag,
-    AutoReply,
     Condition,
     Delete,
     Field,
-    Forward,
     Group,
-    MarkRead,
-    MoveOnServer,
     Operator,
     Part,
-    Reject,
-    SetImportance,
     Stop,
     Test,
 )
 
 ALWAYS: Final = Group(mode="all", of=())
 NEVER: Final = Group(mode="any", of=())
-DAY: Final = 86_400
 NAME_LENGTH: Final = 100
+LONGEST_CHAIN: Final = 100
+"""Each asks that all before it do not hold."""
+BLIND_TOO: Final = LeftOut("", "an address in To is also found where the mail came as a blind copy")
 
 _KINDS: Final = {"is", "contains", "matches", "regex"}
 _FIELDS: Final[dict[str, Field]] = {
@@ -52,13 +48,6 @@ _PARTS: Final[dict[str, Part]] = {
 }  # fmt: skip
 _COMPARATORS: Final = {"i;ascii-casemap", "i;unicode-casemap"}
 _TITLE: Final = re.compile(r"(?i)(?:rule|filter)\s*:\s*\[(?P<name>.*)\]\s*\Z")
-_PLACES: Final = re.compile(r"\{(?:[1-9]|subject|from|to|list_id)\}")
-"""What texts of our actions would fill in."""
-_VALUED: Final = {
-    "comparator", "days", "seconds", "subject", "from", "addresses", "handle", "flags",
-    "specialuse", "mailboxid",
-}  # fmt: skip
-"""Tags that take the argument behind them."""
 _STRINGS_FILLED: Final = {"variables", "encoded-character"}
 
 
@@ -70,54 +59,7 @@ def from_sieve(text: str) -> tuple[list[CarriedRule], list[LeftOut]]:
         raise UnreadableError(f"this is no Sieve script: {error}") from error
     reader = _Script()
     reader.block(calls, (), "")
-    if len(reader.rules) > MOST_RULES:
-        raise UnreadableError(f"a script may mean at most {MOST_RULES} rules")
-    return reader.rules, reader.left_out
-
-
-class _Arguments(msgspec.Struct, frozen=True):
-    """What stands behind a command, sorted: tags (with their values), and the rest in order."""
-
-    tags: dict[str, Argument | None]
-    plain: list[Argument]
-
-    def strings(self, number: int) -> list[str]:
-        """Return the string list at a place; CannotError where there is none."""
-        if number >= len(self.plain) or not isinstance(found := self.plain[number], list):
-            raise CannotError("(a text is missing)")
-        return found
-
-    def text(self, number: int = 0) -> str:
-        found = self.strings(number)
-        if len(found) != 1:
-            raise CannotError("(one text should stand there)")
-        return found[0]
-
-    def value(self, tag: str) -> list[str]:
-        """Return the string list behind a tag; empty without the tag."""
-        found = self.tags.get(tag)
-        return found if isinstance(found, list) else []
-
-    def only(self, *known: str) -> None:
-        """CannotError names a tag that is not among these."""
-        unknown = sorted(set(self.tags) - set(known))
-        if unknown:
-            raise CannotError(f"with :{unknown[0]}")
-
-
-def _sorted(call: Call) -> _Arguments:
-    tags, plain = dict[str, Argument | None](), list[Argument]()
-    waiting = ""
-    for one in call.arguments:
-        if waiting:
-            tags[waiting] = one
-            waiting = ""
-        elif isinstance(one, Tag):
-            tags[one.name] = None
-            waiting = one.name if one.name in _VALUED else ""
-        else:
-            plain.append(one)
-    return _Arguments(tags, plain)
+    return reader.rules, reader.left_out + ([BLIND_TOO] if reader.asks_to else [])
 
 
 class _Script:
@@ -126,6 +68,7 @@ class _Script:
     def __init__(self) -> None:
         self.rules: list[CarriedRule] = []
         self.left_out: list[LeftOut] = []
+        self.asks_to = False
         self._filled = False
         """Strings hold `${…}`, which is filled in when the mail comes."""
         self._unkept = False
@@ -168,6 +111,8 @@ class _Script:
         before = (_none(chain.before),) if chain.before else ()
         if not stops:
             chain.before.append(holds)
+        if len(chain.before) > LONGEST_CHAIN:
+            raise UnreadableError(f"line {call.line}: more than {LONGEST_CHAIN} elsif that go on")
         if holds == NEVER:
             self.left_out.append(LeftOut(self._named(title), "it is switched off"))
         else:
@@ -180,7 +125,7 @@ class _Script:
             return
         actions: list[Action] = []
         untold: list[str] = []
-        kept = any(_keeps(one) for one in calls)
+        kept = any(keeps(one) for one in calls)
         for call in calls:
             try:
                 actions += self._actions(call, kept=kept)
@@ -197,6 +142,8 @@ class _Script:
             self.left_out.append(LeftOut(name, "the whole rule: nothing of it is left"))
             return
         self._unkept |= Delete() in actions and not any(isinstance(one, Stop) for one in actions)
+        if len(self.rules) == MOST_RULES:
+            raise UnreadableError(f"a script may mean at most {MOST_RULES} rules")
         condition = path[0] if len(path) == 1 else Group(mode="all", of=path)
         self.rules.append(CarriedRule(name=name, condition=condition, actions=actions))
 
@@ -239,9 +186,9 @@ class _Script:
             raise CannotError(f"the test {call.name}")
         if self._filled and any("${" in text for text in _texts(call)):
             raise CannotError("a text with variables")
-        return read(_sorted(call))
+        return read(arguments_of(call))
 
-    def _header(self, said: _Arguments) -> Condition:
+    def _header(self, said: Arguments) -> Condition:
         how, keys = _comparison(said, said.strings(1))
         tests = []
         for name in said.strings(0):
@@ -252,17 +199,18 @@ class _Script:
                 tests.append(_compared(how, keys, field="header", header=name))
         return _together("any", tuple(tests))
 
-    def _address(self, said: _Arguments) -> Condition:
+    def _address(self, said: Arguments) -> Condition:
         how, keys = _comparison(said, said.strings(1), *_PARTS, "localpart")
         tests = []
         for name in said.strings(0):
             field = _FIELDS.get(name.lower())
             if field is None:
                 raise CannotError(f"the addresses in {name}")
+            self.asks_to |= field == "to"
             tests.append(_address_test(said, how, keys, field))
         return _together("any", tuple(tests))
 
-    def _envelope(self, said: _Arguments) -> Condition:
+    def _envelope(self, said: Arguments) -> Condition:
         how, keys = _comparison(said, said.strings(1), *_PARTS, "localpart")
         tests: list[Condition] = []
         for name in said.strings(0):
@@ -275,18 +223,18 @@ class _Script:
                 tests.append(_address_test(said, how, keys, field))
         return _together("any", tuple(tests))
 
-    def _body(self, said: _Arguments) -> Condition:
+    def _body(self, said: Arguments) -> Condition:
         how, keys = _comparison(said, said.strings(0), "text")
         return _compared(how, keys, field="body")
 
-    def _exists(self, said: _Arguments) -> Condition:
+    def _exists(self, said: Arguments) -> Condition:
         said.only()
         tests = tuple(
             Test(field="header", operator="exists", header=name) for name in said.strings(0)
         )
         return _together("all", tests)
 
-    def _size(self, said: _Arguments) -> Condition:
+    def _size(self, said: Arguments) -> Condition:
         said.only("over", "under")
         if len(said.tags) != 1 or len(said.plain) != 1 or not isinstance(said.plain[0], int):
             raise CannotError("a size without a number")
@@ -301,10 +249,10 @@ class _Script:
             raise CannotError("")
         if self._filled and any("${" in text for text in _texts(call)):
             raise CannotError("with variables")
-        command = _COMMANDS.get(call.name)
+        command = COMMANDS.get(call.name)
         if command is None:
             raise CannotError("")
-        said = _sorted(call)
+        said = arguments_of(call)
         yield from command(said)
         if call.name == "redirect" and "copy" not in said.tags and not kept:
             yield Delete()
@@ -357,7 +305,7 @@ def _not(one: Condition) -> Condition:
     return Group(mode="none" if one.mode == "any" else "any", of=one.of)
 
 
-def _comparison(said: _Arguments, keys: list[str], *parts: str) -> tuple[str, list[str]]:
+def _comparison(said: Arguments, keys: list[str], *parts: str) -> tuple[str, list[str]]:
     """Return how the keys are compared; CannotError where we cannot."""
     said.only("comparator", *_KINDS, *parts)
     if len(said.tags.keys() & _KINDS) > 1:
@@ -397,7 +345,7 @@ def _shape(pattern: str, many: str, one: str) -> str:
     )
 
 
-def _address_test(said: _Arguments, how: str, keys: Sequence[str], field: Field) -> Condition:
+def _address_test(said: Arguments, how: str, keys: Sequence[str], field: Field) -> Condition:
     asked = said.tags.keys() & {*_PARTS, "localpart"}
     if len(asked) > 1:
         raise CannotError("two parts of an address at once")
@@ -416,89 +364,3 @@ def _address_test(said: _Arguments, how: str, keys: Sequence[str], field: Field)
     )
     values = tuple(f"^{shape}@[^@]*$" for shape in shapes)
     return Test(field=field, operator="regex", values=values, part="address")
-
-
-def _keeps(call: Call) -> bool:
-    inbox = call.name == "fileinto" and ["INBOX"] in call.arguments
-    return call.name == "keep" or inbox
-
-
-def _flags(flags: Sequence[str]) -> Iterator[Action]:
-    for flag in [one for text in flags for one in text.split()]:
-        match flag.lower():
-            case "\\seen":
-                yield MarkRead()
-            case "\\flagged":
-                yield SetImportance("high")
-            case plain if not plain.startswith("\\"):
-                yield AddTag(flag)
-            case _:
-                raise CannotError(f"with {flag}")
-
-
-def _add_flag(said: _Arguments) -> Iterator[Action]:
-    said.only()
-    if len(said.plain) != 1:
-        raise CannotError("in a variable")
-    yield from _flags(said.strings(0))
-
-
-def _file_into(said: _Arguments) -> Iterator[Action]:
-    said.only("create", "flags", "specialuse")
-    yield from _flags(said.value("flags"))
-    folder = said.text()
-    if _PLACES.search(folder):
-        raise CannotError("with a place that we would fill in")
-    if use := said.value("specialuse"):
-        yield MoveOnServer(use[0])
-    elif folder.upper() != "INBOX":
-        yield MoveOnServer(folder)
-
-
-def _keep(said: _Arguments) -> Iterator[Action]:
-    said.only("flags")
-    yield from _flags(said.value("flags"))
-
-
-def _discard(said: _Arguments) -> Iterator[Action]:
-    said.only()
-    yield from ()
-
-
-def _redirect(said: _Arguments) -> Iterator[Action]:
-    said.only("copy")
-    yield Forward(said.text())
-
-
-def _reject(said: _Arguments) -> Iterator[Action]:
-    said.only()
-    yield Reject(" ".join(said.text().split()))
-
-
-def _stop(said: _Arguments) -> Iterator[Action]:
-    said.only()
-    yield Stop()
-
-
-def _vacation(said: _Arguments) -> Iterator[Action]:
-    said.only("days", "seconds", "subject", "from", "addresses", "handle")
-    days = said.tags.get("days", 7)
-    seconds = said.tags.get("seconds")
-    if isinstance(seconds, int):
-        if seconds % DAY:
-            raise CannotError(f"each {seconds} seconds")
-        days = seconds // DAY
-    if not isinstance(days, int) or not 1 <= days <= 365:  # noqa: PLR2004 - the contract's
-        raise CannotError("in so many days")
-    subject = (said.value("subject") or ["Re: {subject}"])[0]
-    text = said.text()
-    if _PLACES.search(text) or (said.value("subject") and _PLACES.search(subject)):
-        raise CannotError("with a place that we would fill in")
-    yield AutoReply(text.replace("\r\n", "\n"), subject, days)
-
-
-_COMMANDS: Final[dict[str, Callable[[_Arguments], Iterator[Action]]]] = {
-    "addflag": _add_flag, "setflag": _add_flag, "fileinto": _file_into, "keep": _keep,
-    "discard": _discard, "redirect": _redirect, "reject": _reject, "ereject": _reject,
-    "stop": _stop, "vacation": _vacation,
-}  # fmt: skip
